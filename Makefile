@@ -1,0 +1,71 @@
+# make demo    set up, clean one real telescope frame, say what was found
+# make test    set up, run all checks and all tests
+# Both do nothing twice: what is installed is remembered by stamp files in .venv.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint docs images benchmark-first clean
+
+PYTHON ?= python3
+# Extra flags for pip, such as an index that has the CPU build of torch.
+PIP_FLAGS ?=
+# Extra flags for pytest: make test PYTEST_FLAGS="-k sky -x"
+PYTEST_FLAGS ?=
+DEMO_FOLDER ?= demo-output
+
+BIN := .venv/bin
+DECLARED := pyproject.toml constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet $(PIP_FLAGS) -c constraints.txt -e .
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+
+demo: .venv/installed
+	@$(BIN)/bgrem demo -o "$(DEMO_FOLDER)" --overwrite
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	$(BIN)/python scripts/check_docstrings.py
+
+docs: .venv/installed-test
+	$(BIN)/python -m pytest tests/test_docs.py
+
+images: .venv/installed
+	$(BIN)/python docs/make_images.py
+
+benchmark-first: .venv/installed-test
+	$(BIN)/python benchmarks/optical/thresholds.py
+	$(BIN)/python benchmarks/optical/first_weights.py
+	$(BIN)/python benchmarks/speed/large_frame.py
+
+clean:
+	rm -rf .venv build dist demo-output .pytest_cache .mypy_cache .ruff_cache \
+	    .hypothesis .import_linter_cache .coverage
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/pip: scripts/apt-packages.sh
+	@PYTHON="$(PYTHON)" scripts/apt-packages.sh demo
+	@$(PYTHON) scripts/check_python.py
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@echo "Upgrading pip: older ones cannot read dependency groups."
+	@$(PIP) install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+.venv/installed: .venv/pip $(DECLARED)
+	@echo "Installing napari-bgrem and what it needs into .venv (a few minutes, once)."
+	@$(INSTALL)
+	@touch $@
+
+.venv/installed-test: .venv/pip $(DECLARED)
+	@PYTHON="$(PYTHON)" scripts/apt-packages.sh test
+	@echo "Installing napari-bgrem and the tools of its tests into .venv (once)."
+	@$(INSTALL) --group lint --group test
+	@touch $@ .venv/installed

@@ -1,0 +1,103 @@
+"""Own memory and CPU time of ``bgrem`` on a frame of any size.
+
+Makes a synthetic frame (noise, gradient, stars), runs the command in a child process,
+and samples the child's anonymous memory (RssAnon: its own, without the pages of files)
+until it ends. Prints JSON. Linux only.
+
+    python benchmarks/speed/large_frame.py --size 10560 --catalog
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+FWHM = 4.0
+
+
+def make_frame(path, size, seed=1):
+    """Write a frame of sigma 15, band by band."""
+    rng = np.random.default_rng(seed)
+    header = fits.Header({"SIMPLE": True, "BITPIX": -32, "NAXIS": 2})
+    header["NAXIS1"] = header["NAXIS2"] = size
+    header["BUNIT"], header["GAIN"] = "electron", 1.0
+    with fits.StreamingHDU(str(path), header) as out:
+        stamp = _stamp()
+        for start in range(0, size, 480):
+            rows = min(480, size - start)
+            band = rng.normal(200, 15, (rows, size)).astype(np.float32)
+            band += np.linspace(0, 30, size, dtype=np.float32)
+            for _ in range(rows * size // 8000):
+                y, x = rng.integers(0, rows - 25), rng.integers(0, size - 25)
+                flux = 300 * rng.pareto(0.8) + 300
+                band[y : y + 25, x : x + 25] += np.float32(min(flux, 2e6)) * stamp
+            out.write(band.astype(">f4"))
+
+
+def _stamp():
+    y, x = np.mgrid[-12:13, -12:13]
+    stamp = np.exp(-(x * x + y * y) / (2 * (FWHM / 2.3548) ** 2))
+    return (stamp / stamp.sum()).astype(np.float32)
+
+
+def anonymous_kib(pid):
+    """Read RssAnon of a process, 0 when it has gone."""
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+def measure(arguments):
+    """Run a command; give its peak anonymous memory and its times."""
+    before = os.times()
+    start = time.perf_counter()
+    child = subprocess.Popen([sys.executable, "-m", "bgrem_core", *arguments])
+    peak = 0
+    while child.poll() is None:
+        peak = max(peak, anonymous_kib(child.pid))
+        try:
+            child.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    return {
+        "exit_code": child.returncode,
+        "peak_anonymous_MB": round(peak / 1024),
+        "cpu_s": round(cpu, 1),
+        "wall_s": round(time.perf_counter() - start, 1),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=10560)
+    parser.add_argument("--catalog", action="store_true", help="search sources too")
+    parser.add_argument("--folder", type=Path, help="where to work")
+    parser.add_argument("--threads", default="1")
+    parser.add_argument("rest", nargs="*", help="further flags of bgrem, after --")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        path = Path(folder, "frame.fits")
+        make_frame(path, options.size)
+        arguments = ["-f", str(path), "--threads", options.threads, *options.rest]
+        if options.catalog:
+            arguments += ["--catalog", ".fits"]
+        facts = {"size": options.size, "arguments": arguments[2:], **measure(arguments)}
+    print(json.dumps(facts, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""The functions that scripts and notebooks call; windows and the CLI stand on them."""
+
+import dataclasses
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bgrem_core.errors import UsageError
+from bgrem_core.image import Opened, Stack
+from bgrem_core.io import open_image
+from bgrem_core.methods import Method, get_method
+from bgrem_core.progress import Progress, drain
+from bgrem_core.separation import Separation
+from bgrem_core.settings import FindSettings, OpenSettings, RunSettings
+from bgrem_core.stack import StackSeparation
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from bgrem_core.inspection import Inspection
+    from bgrem_core.photometry import How
+
+S = TypeVar("S")
+Result = Separation | StackSeparation
+
+
+def clean(image: object, *, method: str = "bgrem", **settings: Any) -> Any:
+    """Separate an image into what is kept and what is taken away.
+
+    Parameters
+    ----------
+    image : Image, Stack, path, HDU, ndarray, NDData or CCDData
+        Any linear unit; masked and non-finite pixels are not used.
+    method : str, optional
+        A key of METHODS: "bgrem" or "mesh".
+    **settings
+        Fields of that method's settings, and of `OpenSettings` for how the image is
+        read.
+
+    Returns
+    -------
+    Separation or StackSeparation
+        Its parts and ``cleaned`` sum to the image to 1 ulp, in the image's unit; one
+        for each plane of a `Stack`.
+
+    Raises
+    ------
+    UsageError
+        An unknown method or setting, or a value out of range.
+    ReadError, ImageError
+        The image cannot be read, or holds nothing to work on.
+    ModelError
+        The model cannot be loaded.
+
+    References
+    ----------
+    .. [1] arXiv:2510.04718, section 3.
+    """
+    return drain(iter_clean(image, method=method, **settings))
+
+
+def iter_clean(
+    image: object, *, method: str = "bgrem", **settings: Any
+) -> Generator[Progress, None, Result]:
+    """Separate an image step by step; closing the generator cancels.
+
+    Parameters
+    ----------
+    image : Image, Stack, path, HDU, ndarray, NDData or CCDData
+        As in `clean`.
+    method : str, optional
+        A key of METHODS.
+    **settings
+        As in `clean`.
+
+    Returns
+    -------
+    Separation or StackSeparation
+        As in `clean`.
+
+    Yields
+    ------
+    Progress
+        After each step.
+    """
+    chosen = get_method(method)
+    opening, running = split_settings(chosen, settings)
+    return run(open_image(image, settings=opening), chosen, running)
+
+
+def run(
+    opened: Opened, method: Method, settings: RunSettings
+) -> Generator[Progress, None, Result]:
+    """Run a method over an opened image, or over each plane of a stack."""
+    if not isinstance(opened, Stack) or method.takes_stack:
+        result: Result = yield from method.iterate(opened, settings)  # type: ignore[arg-type]
+        return result
+    planes = []
+    for k, plane in enumerate(opened.planes):
+        for step in (steps := _Steps(method.iterate(plane, settings))):
+            name = f"{step.stage}, plane {k + 1} of {len(opened)}"
+            yield dataclasses.replace(step, stage=name)
+        planes.append(steps.result)
+    return StackSeparation(stack=opened, planes=tuple(planes))
+
+
+class _Steps:
+    """A generator whose return value is kept."""
+
+    result: Separation
+
+    def __init__(self, steps: Generator[Progress, None, Separation]) -> None:
+        self._steps = steps
+
+    def __iter__(self) -> Generator[Progress, None, None]:
+        self.result = yield from self._steps
+
+
+def find_sources(separation: Separation, **settings: Any) -> "QTable":
+    """Find and measure the sources of a separated image.
+
+    Parameters
+    ----------
+    separation : Separation
+        What `clean` returned.
+    **settings
+        Fields of `FindSettings`.
+
+    Returns
+    -------
+    astropy.table.QTable
+        One row for each source; fluxes are measured on the photometric plane, which is
+        not denoised.
+
+    Raises
+    ------
+    UsageError
+        An unknown setting, or a value out of range.
+    """
+    method = get_method(separation.provenance.method)
+    return method.find(separation, make_settings(FindSettings, settings))
+
+
+def measure(
+    separation: Separation,
+    x: Sequence[float],
+    y: Sequence[float],
+    *,
+    method: "How" = "auto",
+) -> "QTable":
+    """Measure fluxes at given positions on the photometric plane.
+
+    Parameters
+    ----------
+    separation : Separation
+        What `clean` returned.
+    x, y : sequence of float
+        Positions in pixels, 0-based, x along columns.
+    method : {"auto", "aperture", "kron", "psf"}, optional
+        How the flux is summed; "auto" fits the PSF where apertures overlap.
+
+    Returns
+    -------
+    astropy.table.QTable
+        One row for each position, in order.
+    """
+    from bgrem_core.photometry import measure_at
+
+    return measure_at(separation, x, y, method=method)
+
+
+def inspect(separation: Separation, x: float, y: float) -> "Inspection":
+    """Look at the source nearest to a pixel, before and after.
+
+    Parameters
+    ----------
+    separation : Separation
+        What `clean` returned.
+    x, y : float
+        Position in pixels, 0-based.
+
+    Returns
+    -------
+    Inspection
+        Position, fluxes with errors, radial profiles and curves of growth.
+    """
+    from bgrem_core.inspection import inspect as look
+
+    return look(separation, x, y)
+
+
+def make_settings(kind: type[S], values: dict[str, Any]) -> S:
+    """Build a settings object, naming a field that does not exist.
+
+    Raises
+    ------
+    UsageError
+        An unknown field, or a value out of range.
+    """
+    known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise UsageError(
+                f"setting {name!r} is not known", hint=f"use one of {', '.join(known)}"
+            )
+    return kind(**values)
+
+
+def split_settings(
+    method: Method, values: dict[str, Any]
+) -> tuple[OpenSettings, RunSettings]:
+    """Part keywords into those of the door and those of a method."""
+    door = {f.name for f in dataclasses.fields(OpenSettings)}
+    opening = {k: v for k, v in values.items() if k in door}
+    running = {k: v for k, v in values.items() if k not in door}
+    return make_settings(OpenSettings, opening), make_settings(method.settings, running)

@@ -1,0 +1,236 @@
+"""The command ``bgrem``."""
+
+import argparse
+import glob
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bgrem_core.errors import BGRemError, OutOfMemory, UsageError
+
+#: Exit code after Ctrl-C.
+CANCELLED = 130
+#: Exit code when some of several files failed.
+SOME_FAILED = 1
+
+DESCRIPTION = "Separate astronomical images into sources and background."
+EPILOG = """commands:
+  bgrem models          list the models that are shipped
+  bgrem doctor          look at this installation
+  bgrem demo [-o DIR]   run everything on a real frame
+
+examples:
+  bgrem -f frame.fits --catalog .ecsv
+  bgrem -f *.fits -o cleaned --sky-scale 256
+  bgrem -f stack.fits -i SCI --method mesh --layers
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint="see bgrem --help")
+
+
+def run() -> NoReturn:
+    """Run the command of this process and exit."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Arguments, without the name of the program.
+
+    Returns
+    -------
+    int
+        Exit code: 0, or that of the error, 1 if some of several files failed, 130 if
+        cancelled.
+    """
+    debug = "--debug" in argv
+    try:
+        return _dispatch(list(argv))
+    except BGRemError as error:
+        if debug:
+            raise
+        _complain(error)
+        return error.code
+    except KeyboardInterrupt:
+        _say("bgrem: cancelled, nothing was left behind")
+        return CANCELLED
+    except Exception as error:
+        if debug:
+            raise
+        _complain(_fault(error))
+        return BGRemError.code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with the flags of every registered method."""
+    from bgrem_core import flags
+    from bgrem_core.methods import METHODS
+
+    parser = _Parser(
+        prog="bgrem",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    first = parser.add_argument_group("main")
+    first.add_argument(
+        "-f", "--files", nargs="+", metavar="FILE", help="images to clean"
+    )
+    first.add_argument("--help", action="help", help="show this help; so does -h alone")
+    first.add_argument("--version", action="store_true", help="show the version")
+    first.add_argument(
+        "--method", choices=tuple(METHODS), help="how (default: bgrem, or the model's)"
+    )
+    talk = parser.add_argument_group("what is printed")
+    talk.add_argument("--json", action="store_true", help="one JSON object a file")
+    talk.add_argument("--quiet", action="store_true", help="print errors only")
+    talk.add_argument("-v", "--verbose", action="store_true", help="print more")
+    talk.add_argument("--debug", action="store_true", help="show where an error arose")
+    flags.declare(parser, METHODS)
+    return parser
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv[:1] == ["models"]:
+        return _models(argv[1:])
+    if argv[:1] == ["doctor"]:
+        from bgrem_core.doctor import doctor
+
+        return doctor()
+    if argv[:1] == ["demo"]:
+        return _demo(argv[1:])
+    parser = build_parser()
+    arguments = parser.parse_args(_settle_h(argv))
+    if arguments.version:
+        from bgrem_core.methods.common import package_version
+
+        print(package_version())
+        return 0
+    if not arguments.files:
+        raise UsageError("no file was named", hint="use bgrem -f FILE, or bgrem --help")
+    return _clean(arguments)
+
+
+def _settle_h(argv: list[str]) -> list[str]:
+    """Read ``-h N`` as the HDU, as the original did, and ``-h`` alone as help."""
+    if not argv:
+        return ["--help"]
+    settled = []
+    for k, word in enumerate(argv):
+        if word != "-h":
+            settled.append(word)
+            continue
+        following = argv[k + 1] if k + 1 < len(argv) else "-"
+        settled.append("--help" if following.startswith("-") else "--hdu")
+    return settled
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from bgrem_core import flags
+    from bgrem_core.methods import METHODS, get_method
+    from bgrem_core.report import Reporter
+
+    said = vars(arguments)
+    name = said["method"] or _method_of_model(said.get("model"))
+    request = flags.read(said, get_method(name), METHODS)
+    files = _expand(said["files"])
+    reporter = Reporter(json=said["json"], quiet=said["quiet"], verbose=said["verbose"])
+    failures = []
+    for source in files:
+        try:
+            _one(source, request, reporter)
+        except BGRemError as error:
+            if said["debug"]:
+                raise
+            failures.append(error)
+            reporter.failed(source, error)
+    if len(files) > 1:
+        reporter.summary(len(files), len(failures))
+    if failures:
+        return failures[0].code if len(files) == 1 else SOME_FAILED
+    return 0
+
+
+def _one(source: Path, request: Any, reporter: Any) -> None:
+    from bgrem_core.batch import clean_file
+
+    steps = clean_file(source, request)
+    try:
+        reporter.done(reporter.follow(source, steps), request)
+    except BGRemError:
+        raise
+    except MemoryError as error:
+        raise OutOfMemory(
+            "memory ran out", hint="use a smaller --tile or fewer --threads"
+        ) from error
+    except Exception as error:
+        raise _fault(error) from error
+    finally:
+        steps.close()
+
+
+def _method_of_model(model: str | None) -> str:
+    if model is None:
+        return "bgrem"
+    from bgrem_core.models import find_card
+
+    return find_card(model).method
+
+
+def _expand(names: list[str]) -> list[Path]:
+    """Expand patterns that the shell left alone."""
+    files: list[Path] = []
+    for name in names:
+        found = [] if Path(name).exists() else sorted(glob.glob(name))  # noqa: PTH207
+        files += [Path(f) for f in found] or [Path(name)]
+    return files
+
+
+def _models(argv: list[str]) -> int:
+    from bgrem_core.models import list_models
+
+    cards = list_models()
+    if "--json" in argv:
+        print(json.dumps([c.as_dict() for c in cards], indent=2))
+        return 0
+    for card in cards:
+        print(card.summary())
+    return 0
+
+
+def _demo(argv: list[str]) -> int:
+    from bgrem_core.demo import run_demo
+
+    parser = _Parser(prog="bgrem demo", description="Run everything on a real frame.")
+    parser.add_argument("-o", "--output", default="demo-output", metavar="DIR")
+    parser.add_argument("--overwrite", action="store_true")
+    arguments = parser.parse_args(argv)
+    return run_demo(Path(arguments.output), overwrite=arguments.overwrite)
+
+
+def _fault(error: Exception) -> BGRemError:
+    return BGRemError(
+        f"{type(error).__name__}: {error}",
+        hint="this is a fault of bgrem; --debug shows where it arose",
+    )
+
+
+def _complain(error: BGRemError) -> None:
+    _say(f"bgrem: {error}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,495 @@
+"""Detect: one detector for all images, raw or denoised.
+
+Connected pixels above a threshold are a segment. Inside it, the hills of the image are
+parted where the pass between them is as deep as two point sources would leave it, and
+deeper than ripples of the noise: crowded stars are parted, galaxies are not shredded.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log10
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bgrem_core.catalog import SourceFlag
+from bgrem_core.maxima import Hills, find_hills
+from bgrem_core.planes import allocate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from bgrem_core.planes import Block, Plane
+
+    Float = NDArray[np.float32]
+    Bool = NDArray[np.bool_]
+    Labels = NDArray[np.int32]
+    Index = NDArray[np.intp]
+    Sides = tuple[bool, bool, bool, bool]
+
+RIPPLE = 0.05
+"""Least rise of a maximum above its pass, as a share of the threshold.
+
+A threshold is set by what noise alone reaches, so it measures the ripples of the noise
+in any image, filtered, denoised or raw.
+"""
+STAR_RISE, STAR_SHARE = 1.8, 0.06
+"""A maximum on brighter, extended light is kept where it rises by this many thresholds
+and by this share of its own height."""
+BLOCK, MARGIN = 2048, 128
+_PASS_STEPS, _PASS_RATIOS = 61, 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Detections:
+    """Sources found in one image.
+
+    Attributes
+    ----------
+    x, y : ndarray of float64, shape (n,)
+        Position, pixels, 0-based, centre of the first pixel = 0.
+    peak : ndarray of float32, shape (n,)
+        Highest value, in the units of the image that was searched.
+    npix : ndarray of int64, shape (n,)
+        Pixels above the threshold.
+    flags : ndarray of int32, shape (n,)
+        `SourceFlag`: EDGE, BLENDED, MASKED (touches masked pixels).
+    top : ndarray of intp, shape (n, 2)
+        Row and column of the highest pixel.
+    segm : ndarray of int32, shape (ny, nx)
+        Label k + 1 on the pixels of source k, 0 elsewhere.
+    """
+
+    x: "NDArray[np.float64]"
+    y: "NDArray[np.float64]"
+    peak: "Float"
+    npix: "NDArray[np.int64]"
+    flags: "NDArray[np.int32]"
+    top: "Index"
+    segm: "Labels"
+
+    def __len__(self) -> int:
+        """Return the number of sources."""
+        return len(self.x)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What makes a source; see `detect`.
+
+    Attributes
+    ----------
+    threshold : float
+        Least value of a pixel of a source.
+    minarea : int
+        Least number of connected pixels above it.
+    deblend : float
+        Least depth of a pass, as a share of what two point sources would leave.
+    fwhm : float
+        FWHM of a point source in the image that is searched, pixels.
+    """
+
+    threshold: float
+    minarea: int = 3
+    deblend: float = 0.4
+    fwhm: float = 3.0
+
+
+def detect(
+    significance: "Plane",
+    *,
+    threshold: float,
+    minarea: int = 3,
+    deblend: float = 0.4,
+    fwhm: float = 3.0,
+    mask: "Bool | None" = None,
+) -> Detections:
+    """Find sources in a flattened image.
+
+    Parameters
+    ----------
+    significance : Plane
+        (ny, nx) in units of a noise sigma, sky removed. Non-finite pixels are ignored.
+    threshold : float
+        Least value of a pixel of a source.
+    minarea : int, optional
+        Least number of connected pixels above the threshold (eight neighbours).
+    deblend : float, optional
+        Least depth of the pass between two sources, as a share of the depth that two
+        point sources of these heights at this distance would leave.
+    fwhm : float, optional
+        FWHM of a point source in this image, pixels.
+    mask : ndarray of bool, optional
+        True = pixel is ignored.
+
+    Returns
+    -------
+    Detections
+        In the order of the rows of their peaks.
+    """
+    rules = Rules(threshold=threshold, minarea=minarea, deblend=deblend, fwhm=fwhm)
+    image = np.ascontiguousarray(significance[:, :], np.float32)
+    return _detect(image, mask, rules, (True, True, True, True))
+
+
+def detect_blocks(
+    significance: "Plane",
+    *,
+    threshold: float,
+    minarea: int = 3,
+    deblend: float = 0.4,
+    fwhm: float = 3.0,
+    mask: "Bool | None" = None,
+    block: int = BLOCK,
+    margin: int = MARGIN,
+) -> Detections:
+    """Find sources in a frame of any size, one block at a time.
+
+    A source belongs to the block that keeps its highest pixel, so that each is found
+    once.
+
+    Parameters
+    ----------
+    significance : Plane
+        As for `detect`; read block by block.
+    threshold, minarea, deblend, fwhm, mask
+        As for `detect`.
+    block : int, optional
+        Side of what a block keeps, pixels.
+    margin : int, optional
+        Pixels that are read beyond it on each side.
+
+    Returns
+    -------
+    Detections
+        In the order of the blocks; within one, of the rows of their peaks.
+    """
+    rules = Rules(threshold=threshold, minarea=minarea, deblend=deblend, fwhm=fwhm)
+    ny, nx = significance.shape
+    segm = allocate((ny, nx), np.int32)
+    found: list[Detections] = []
+    count = 0
+    for read, keep in _blocks((ny, nx), block, margin):
+        image = np.ascontiguousarray(significance[read], np.float32)
+        sides = (
+            read[0].start == 0,
+            read[0].stop == ny,
+            read[1].start == 0,
+            read[1].stop == nx,
+        )
+        part = _detect(image, None if mask is None else mask[read], rules, sides)
+        found.append(_keep_own(part, read, keep, segm[read], count))
+        count += len(found[-1])
+    return Detections(
+        x=np.concatenate([f.x for f in found]),
+        y=np.concatenate([f.y for f in found]),
+        peak=np.concatenate([f.peak for f in found]),
+        npix=np.concatenate([f.npix for f in found]),
+        flags=np.concatenate([f.flags for f in found]),
+        top=np.concatenate([f.top for f in found]),
+        segm=segm,
+    )
+
+
+def _blocks(
+    shape: tuple[int, int], block: int, margin: int
+) -> "Iterator[tuple[Block, Block]]":
+    for row in range(0, shape[0], block):
+        for col in range(0, shape[1], block):
+            keep, read = [], []
+            for start, length in zip((row, col), shape, strict=True):
+                stop = min(start + block, length)
+                keep.append(slice(start, stop))
+                read.append(slice(max(start - margin, 0), min(stop + margin, length)))
+            yield (read[0], read[1]), (keep[0], keep[1])
+
+
+def _keep_own(
+    part: Detections, read: "Block", keep: "Block", segm: "Labels", count: int
+) -> Detections:
+    """Keep the sources whose highest pixel the block owns; write their labels."""
+    y0, x0 = read[0].start, read[1].start
+    row, col = part.top[:, 0] + y0, part.top[:, 1] + x0
+    own = (
+        (row >= keep[0].start)
+        & (row < keep[0].stop)
+        & (col >= keep[1].start)
+        & (col < keep[1].stop)
+    )
+    label = np.zeros(len(part) + 1, np.int32)
+    label[1:][own] = count + 1 + np.arange(np.count_nonzero(own))
+    # Pixels in the margin may carry a neighbour block's label; the first one stays.
+    new = label[part.segm]
+    segm[...] = np.where((segm == 0) & (new > 0), new, segm)
+    return Detections(
+        x=part.x[own] + x0,
+        y=part.y[own] + y0,
+        peak=part.peak[own],
+        npix=part.npix[own],
+        flags=part.flags[own],
+        top=np.stack([row[own], col[own]], axis=1),
+        segm=segm,
+    )
+
+
+def _detect(
+    image: "Float", mask: "Bool | None", rules: Rules, sides: "Sides"
+) -> Detections:
+    bad = ~np.isfinite(image)
+    if mask is not None:
+        bad |= mask
+    with np.errstate(invalid="ignore"):
+        above = (image >= rules.threshold) & ~bad
+    hills = find_hills(image, above)
+    owner, blended, segment = _part(hills, image.shape[1], rules)
+    area = np.bincount(segment[hills.basin], minlength=len(owner))
+    owner[area[segment] < rules.minarea] = -1
+    return _collect(image, bad, hills, owner, blended, sides)
+
+
+def _part(hills: Hills, nx: int, rules: Rules) -> tuple["Index", "Bool", "Index"]:
+    """Decide which maxima are sources and what the others belong to.
+
+    Returns
+    -------
+    owner : ndarray of intp, shape (m,)
+        The basin whose maximum is the source that each basin belongs to.
+    blended : ndarray of bool, shape (m,)
+        The source of this basin meets another one above the threshold.
+    segment : ndarray of intp, shape (m,)
+        The basin with the highest maximum of the same segment.
+    """
+    count = len(hills.top)
+    height = hills.height.tolist()
+    row, col = (i.tolist() for i in np.divmod(hills.top, nx))
+    segment, owner = list(range(count)), list(range(count))
+    blended = np.zeros(count, bool)
+    judge = _Judge(rules)
+    for one, two, level in zip(
+        hills.left.tolist(), hills.right.tolist(), hills.level.tolist(), strict=True
+    ):
+        high, low = _root(segment, one), _root(segment, two)
+        if high == low:
+            continue
+        beside = one
+        if (height[low], low) > (height[high], high):
+            high, low, beside = low, high, two
+        segment[low] = high
+        other = _root(owner, beside)
+        far = ((row[low] - row[other]) ** 2 + (col[low] - col[other]) ** 2) ** 0.5
+        if judge.keeps(height[low], level, height[other], far):
+            blended[[low, other]] = True
+        else:
+            owner[low] = other
+    return (
+        np.array([_root(owner, i) for i in range(count)], np.intp),
+        blended,
+        np.array([_root(segment, i) for i in range(count)], np.intp),
+    )
+
+
+def _root(parent: list[int], item: int) -> int:
+    while parent[item] != item:
+        parent[item] = parent[parent[item]]
+        item = parent[item]
+    return item
+
+
+class _Judge:
+    """Decides whether a maximum is a source of its own."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._ripple = RIPPLE * rules.threshold
+        self._star = STAR_RISE * rules.threshold
+        self._deblend = rules.deblend
+        self._fwhm = rules.fwhm
+
+    def keeps(self, peak: float, level: float, other: float, distance: float) -> bool:
+        """Judge a maximum by its pass towards a neighbour.
+
+        Parameters
+        ----------
+        peak, level, other : float
+            Height of the maximum, of the pass, and of the source beyond it.
+        distance : float
+            From maximum to maximum, pixels.
+
+        Returns
+        -------
+        bool
+            It is a source.
+        """
+        rise = peak - level
+        if rise < self._ripple:
+            return False
+        if rise >= self._star and rise >= STAR_SHARE * peak:
+            return True
+        fall = _expected_fall(distance / self._fwhm, min(peak / other, 1.0))
+        return rise >= self._deblend * fall * peak
+
+
+def _expected_fall(distance: float, ratio: float) -> float:
+    """Return the depth of the pass between two point sources.
+
+    Parameters
+    ----------
+    distance : float
+        Between them, FWHM.
+    ratio : float
+        Height of the fainter maximum over that of the brighter.
+
+    Returns
+    -------
+    float
+        Depth below the fainter maximum, as a share of its height; 0 to 1.
+    """
+    table = _fall_table()
+    i = min(round(distance * 10), _PASS_STEPS - 1)
+    j = min(round(-8 * log10(max(ratio, 1e-9))), _PASS_RATIOS - 1)
+    return table[i][j]
+
+
+@lru_cache(maxsize=1)
+def _fall_table() -> list[list[float]]:
+    """Tabulate the pass between two Moffat profiles, by 0.1 FWHM and 1/8 dex."""
+    distance = np.arange(_PASS_STEPS)[:, None, None] / 10
+    ratio = 10 ** (-np.arange(_PASS_RATIOS)[None, :, None] / 8)
+    way = np.linspace(0, 1, 65)[None, None, :] * distance
+    wing = _moffat(distance)
+    apart = np.maximum(1 - wing**2, 1e-9)
+    bright, faint = (1 - ratio * wing) / apart, (ratio - wing) / apart
+    level = (bright * _moffat(way) + faint * _moffat(distance - way)).min(axis=-1)
+    fall = 1 - level / ratio[..., 0]
+    # No pass at all: the fainter one is a shoulder, or the wing itself.
+    fall = np.where(faint[..., 0] > 0, np.clip(fall, 0, 1), 0)
+    table: list[list[float]] = fall.tolist()
+    return table
+
+
+def _moffat(radius: Any) -> Any:
+    """Return a Moffat profile of height 1; radius in FWHM."""
+    beta = 3.0
+    return (1 + (2 * radius) ** 2 * (2 ** (1 / beta) - 1)) ** -beta
+
+
+def _collect(
+    image: "Float",
+    bad: "Bool",
+    hills: Hills,
+    owner: "Index",
+    blended: "Bool",
+    sides: "Sides",
+) -> Detections:
+    ny, nx = image.shape
+    source = np.unique(owner[owner >= 0])
+    source = source[np.argsort(hills.top[source], kind="stable")]
+    label = np.zeros(len(owner) + 1, np.int32)  # the last one serves owner -1
+    label[source] = 1 + np.arange(len(source))
+    pixel_label = label[owner[hills.basin]] if len(owner) else np.zeros(0, np.int32)
+    segm = np.zeros((ny, nx), np.int32)
+    segm.ravel()[hills.pixel] = pixel_label
+    row, col = np.divmod(hills.top[source], nx)
+    x, y = _positions(image, row, col)
+    flat = _is_flat(image, row, col)
+    if flat.any():
+        x[flat], y[flat] = _barycentres(image, hills, pixel_label, nx, source)[:, flat]
+    flags = np.where(blended[source], SourceFlag.BLENDED, 0).astype(np.int32)
+    flags |= np.where(_touches_edge(hills, pixel_label, (ny, nx), sides, len(source)),
+                      SourceFlag.EDGE, 0).astype(np.int32)  # fmt: skip
+    flags |= np.where(_touches_bad(hills, pixel_label, bad, len(source)),
+                      SourceFlag.MASKED, 0).astype(np.int32)  # fmt: skip
+    return Detections(
+        x=x,
+        y=y,
+        peak=hills.height[source],
+        npix=np.bincount(pixel_label, minlength=len(source) + 1)[1:],
+        flags=flags,
+        top=np.stack([row, col], axis=1),
+        segm=segm,
+    )
+
+
+def _neighbours(
+    image: "Float", row: "Index", col: "Index"
+) -> tuple["Float", "Float", "Float", "Float", "Float"]:
+    """Return the value at a pixel and at those left, right, below and above."""
+    ny, nx = image.shape
+    return (
+        image[row, col],
+        image[row, np.maximum(col - 1, 0)],
+        image[row, np.minimum(col + 1, nx - 1)],
+        image[np.maximum(row - 1, 0), col],
+        image[np.minimum(row + 1, ny - 1), col],
+    )
+
+
+def _positions(
+    image: "Float", row: "Index", col: "Index"
+) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
+    """Refine maxima by a parabola through three pixels along each axis."""
+    centre, left, right, below, above = _neighbours(image, row, col)
+    ny, nx = image.shape
+    # A maximum on the first or last line has no third pixel.
+    in_x, in_y = (col > 0) & (col < nx - 1), (row > 0) & (row < ny - 1)
+    x = np.where(in_x, _vertex(left, centre, right), 0.0) + col
+    y = np.where(in_y, _vertex(below, centre, above), 0.0) + row
+    return np.asarray(x, np.float64), np.asarray(y, np.float64)
+
+
+def _vertex(before: "Float", centre: "Float", after: "Float") -> "NDArray[np.float64]":
+    bend = 2.0 * centre - before - after
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift = np.where(bend > 0, (after - before) / (2.0 * bend), 0.0)
+    return np.asarray(np.clip(np.nan_to_num(shift), -0.5, 0.5), np.float64)
+
+
+def _is_flat(image: "Float", row: "Index", col: "Index") -> "Bool":
+    """Return which maxima are plateaus: saturated cores."""
+    centre, *around = _neighbours(image, row, col)
+    return np.asarray(sum((n == centre).astype(int) for n in around) >= 2)
+
+
+def _barycentres(
+    image: "Float", hills: Hills, label: "Labels", nx: int, source: "Index"
+) -> "NDArray[np.float64]":
+    """Return x and y of the light above half the peak, shape (2, n)."""
+    n = len(source)
+    value = image.ravel()[hills.pixel].astype(np.float64)
+    half = np.append(0.0, hills.height[source] / 2.0)
+    weight = np.where((label > 0) & (value >= half[label]), value, 0.0)
+    row, col = np.divmod(hills.pixel, nx)
+    total = np.bincount(label, weight, n + 1)[1:]
+    return np.stack(
+        [np.bincount(label, weight * k, n + 1)[1:] / total for k in (col, row)]
+    )
+
+
+def _touches_edge(
+    hills: Hills, label: "Labels", shape: tuple[int, int], sides: "Sides", n: int
+) -> "Bool":
+    row, col = np.divmod(hills.pixel, shape[1])
+    first_row, last_row, first_col, last_col = sides
+    at_edge = (
+        (first_row & (row == 0))
+        | (last_row & (row == shape[0] - 1))
+        | (first_col & (col == 0))
+        | (last_col & (col == shape[1] - 1))
+    )
+    return np.bincount(label[at_edge], minlength=n + 1)[1:] > 0
+
+
+def _touches_bad(hills: Hills, label: "Labels", bad: "Bool", n: int) -> "Bool":
+    if not bad.any():
+        return np.zeros(n, bool)
+    ny, nx = bad.shape
+    row, col = np.divmod(hills.pixel, nx)
+    near = np.zeros(len(row), bool)
+    for step_row, step_col in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        there = (
+            np.clip(row + step_row, 0, ny - 1),
+            np.clip(col + step_col, 0, nx - 1),
+        )
+        near |= bad[there]
+    return np.bincount(label[near], minlength=n + 1)[1:] > 0

@@ -1,0 +1,87 @@
+"""``bgrem doctor``: what this installation has, and what to do about what it lacks."""
+
+import importlib.metadata
+import platform
+
+from bgrem_core.errors import BGRemError
+
+PACKAGES = (
+    "napari-bgrem", "numpy", "scipy", "astropy", "photutils", "sep", "torch",
+    "safetensors", "pillow", "tifffile", "psygnal", "tqdm",
+)  # fmt: skip
+
+
+def doctor() -> int:
+    """Print versions, devices, models and a self-test.
+
+    Returns
+    -------
+    int
+        0 if all is well, else the exit code of the first problem.
+    """
+    machine = f"{platform.system()} {platform.machine()}"
+    print(f"python {platform.python_version()} on {machine}")
+    for name in PACKAGES:
+        print(f"{name} {_version(name)}")
+    problems = [p for p in (_check(_torch), _check(_models), _check(_self_test)) if p]
+    for problem in problems:
+        print(f"problem: {problem}")
+    print("all is well" if not problems else f"{len(problems)} problem(s)")
+    return problems[0].code if problems else 0
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _check(test: object) -> BGRemError | None:
+    try:
+        print(test())  # type: ignore[operator]
+    except BGRemError as error:
+        return error
+    return None
+
+
+def _torch() -> str:
+    try:
+        import torch
+    except ImportError as error:
+        raise BGRemError(
+            "torch is not installed: only --method mesh works",
+            hint="install the CPU wheel as the README says",
+        ) from error
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices.append(f"cuda ({torch.cuda.get_device_name()})")
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return f"devices: {', '.join(devices)}; {torch.get_num_threads()} threads"
+
+
+def _models() -> str:
+    from bgrem_core.models import list_models, load_model
+
+    lines = []
+    for card in list_models():
+        model = load_model(card.name, device="cpu")
+        lines.append(f"model {card.name}: sha256 {model.sha256[:16]} as on its card")
+    return "\n".join(lines)
+
+
+def _self_test() -> str:
+    import numpy as np
+
+    from bgrem_core.api import clean
+
+    noise = np.random.default_rng(0).normal(100.0, 5.0, (96, 96)).astype("f4")
+    result = clean(noise, sky_scale=32)
+    spread = float(np.std(result.cleaned))
+    if not spread < 1.0:
+        raise BGRemError(
+            f"self-test: noise of sigma 5 was left with {spread:.2f}",
+            hint="reinstall napari-bgrem",
+        )
+    return f"self-test: noise of sigma 5 cleaned to {spread:.2f}"

@@ -1,0 +1,379 @@
+"""Inspection: one source before and after, from the pixel that was clicked.
+
+Only cut-outs are read, so that a click is answered at once; what comes back depends on
+the pixel and the separation alone.
+"""
+
+from dataclasses import dataclass
+from math import hypot, isfinite, nan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgrem_core.catalog import SourceFlag
+from bgrem_core.columns import sky_position
+from bgrem_core.errors import UsageError
+from bgrem_core.growth import Profile
+from bgrem_core.photometry import (
+    APERTURE,
+    DEFAULT_FWHM,
+    circle_noise,
+    moment_growth,
+)
+from bgrem_core.rings import ring_radii, ring_sky
+from bgrem_core.shapes import measure_shapes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bgrem_core.planes import Block, Plane
+    from bgrem_core.separation import Separation
+
+    Floats = NDArray[np.float64]
+
+REACH = 5.0
+"""Radius of profiles and curves of growth, FWHM."""
+SEARCH = 1.0
+"""Farthest centre that a click can mean, FWHM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curves:
+    """How light is spread round a centre, on one plane.
+
+    Attributes
+    ----------
+    profile : ndarray of float64, shape (n,)
+        Mean per pixel in rings, image unit; NaN where no pixel is good.
+    growth : ndarray of float64, shape (n,)
+        Sum within each radius, image unit.
+    """
+
+    profile: "Floats"
+    growth: "Floats"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inspection:
+    """One source before and after.
+
+    Attributes
+    ----------
+    x, y : float
+        Centre, pixels, 0-based.
+    ra, dec : float
+        Degrees; NaN without a WCS.
+    found : bool
+        A centre was found near the click; else the click itself is measured.
+    flux, flux_err, snr : float
+        Total flux of a point source on the photometric plane, local sky taken off.
+    flux_cleaned, flux_residual : float
+        The same aperture and correction on the cleaned image and on what was taken
+        away, its local level taken off. They carry no error.
+    fwhm : float
+        Pixels, NaN where the light does not decide it.
+    peak : float
+        Highest pixel within the aperture, photometric plane, image unit.
+    sky : float
+        Local sky per pixel that was taken off.
+    flags : int
+        `SourceFlag`.
+    radius : float
+        Of the aperture, pixels.
+    ring : tuple of float
+        Inner and outer radius of the sky ring, pixels.
+    radii : ndarray of float64, shape (n,)
+        Outer radius of each ring of the curves, pixels.
+    original, cleaned, residual : Curves
+        Of the photometric plane less its local sky, of the cleaned image, and of the
+        parts taken away less their local level.
+    unit : str
+        Unit of the image.
+    zeropoint : float or None
+        Of magnitudes.
+    """
+
+    x: float
+    y: float
+    ra: float
+    dec: float
+    found: bool
+    flux: float
+    flux_err: float
+    snr: float
+    flux_cleaned: float
+    flux_residual: float
+    fwhm: float
+    peak: float
+    sky: float
+    flags: int
+    radius: float
+    ring: tuple[float, float]
+    radii: "Floats"
+    original: Curves
+    cleaned: Curves
+    residual: Curves
+    unit: str = ""
+    zeropoint: float | None = None
+
+    @property
+    def mag(self) -> float:
+        """Magnitude, NaN where the zero point is unknown or the flux not positive."""
+        if self.zeropoint is None or not self.flux > 0:
+            return nan
+        return float(self.zeropoint - 2.5 * np.log10(self.flux))
+
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """Return what a window shows: labels and texts, with units and errors."""
+        from bgrem_core.display import format_value
+
+        unit = f" {self.unit}" if self.unit else ""
+        rows = [("Position", f"x {self.x:.2f}, y {self.y:.2f} pix")]
+        if isfinite(self.ra):
+            rows.append(("RA, Dec", f"{self.ra:.6f}, {self.dec:+.6f} deg"))
+        rows += [
+            ("Flux", format_value(self.flux, self.flux_err) + unit),
+            ("S/N", f"{self.snr:.1f}" if isfinite(self.snr) else "unknown"),
+            ("Flux in cleaned", f"{self.flux_cleaned:.4g}{unit}"),
+            ("Flux in residual", f"{self.flux_residual:.3g}{unit}"),
+        ]
+        if isfinite(self.mag):
+            error = 1.0857 * self.flux_err / self.flux
+            rows.append(("Magnitude", format_value(self.mag, error)))
+        rows += [
+            ("FWHM", f"{self.fwhm:.2f} pix" if isfinite(self.fwhm) else "unknown"),
+            ("Aperture", f"radius {self.radius:.1f} pix"),
+            ("Sky ring", f"{self.ring[0]:.1f} to {self.ring[1]:.1f} pix"),
+            ("Flags", flag_words(self.flags)),
+        ]
+        return tuple(rows)
+
+
+def flag_words(flags: int) -> str:
+    """Return the names of the bits of a source flag, "none" for 0."""
+    words = [(f.name or "").lower().replace("_", " ") for f in SourceFlag if flags & f]
+    return ", ".join(words) or "none"
+
+
+def inspect(separation: "Separation", x: float, y: float) -> Inspection:
+    """Look at the source nearest to a pixel, before and after.
+
+    Parameters
+    ----------
+    separation : Separation
+        What a method returned.
+    x, y : float
+        Position, pixels, 0-based. The centre is the nearest maximum of the smoothed
+        photometric plane within one FWHM; where there is none, the position itself.
+
+    Returns
+    -------
+    Inspection
+        In the image's unit.
+
+    Raises
+    ------
+    UsageError
+        The position lies outside the image.
+    """
+    ny, nx = separation.shape
+    inside = -0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5
+    if not inside:
+        raise UsageError(
+            f"position ({x:g}, {y:g}) lies outside the image",
+            hint=f"x goes from 0 to {nx - 1}, y from 0 to {ny - 1}",
+        )
+    cut = _Cut(separation, round(x), round(y))
+    at_x, at_y, found = cut.centre(x - cut.x0, y - cut.y0)
+    return cut.look(at_x, at_y, found=found)
+
+
+class _Cut:
+    """Cut-outs of all planes round a pixel."""
+
+    def __init__(self, separation: "Separation", x: int, y: int) -> None:
+        scale, image = separation.scale, separation.image
+        # A catalogue has measured the PSF better than the scale pass could.
+        catalog = separation.catalog
+        self.meta = {} if catalog is None else catalog.meta
+        fwhm = float(self.meta.get("fwhm") or image.fwhm or scale.fwhm)
+        self.fwhm = fwhm if isfinite(fwhm) else DEFAULT_FWHM
+        self.separation = separation
+        half = int(np.ceil(ring_radii(self.fwhm)[1] + SEARCH * self.fwhm)) + 2
+        ny, nx = separation.shape
+        self.y0, self.x0 = max(y - half, 0), max(x - half, 0)
+        self.block: Block = (
+            slice(self.y0, min(y + half + 1, ny)),
+            slice(self.x0, min(x + half + 1, nx)),
+        )
+        self.flags = np.asarray(separation.flags[self.block])
+        self.data = self._read(separation.photometric)
+        self.good = (self.flags == 0) & np.isfinite(self.data)
+        self.sigma = float(np.median(np.asarray(scale.sigma[self.block])))
+
+    def _read(self, plane: "Plane") -> "NDArray[np.float32]":
+        return np.array(plane[self.block], np.float32, order="C")
+
+    def centre(self, x: float, y: float) -> tuple[float, float, bool]:
+        """Return the nearest maximum of the smoothed cut, in its own pixels."""
+        from scipy import ndimage
+
+        width = self.fwhm / 2.3548200450309493
+        light = np.where(self.good, self.data, 0)
+        smooth = ndimage.gaussian_filter(light, width, mode="constant")
+        # Normalised, so that edges and masked pixels do not push maxima away.
+        weight = ndimage.gaussian_filter(
+            self.good.astype(np.float32), width, mode="constant"
+        )
+        smooth = np.where(weight > 0.05, smooth / np.maximum(weight, 0.05), 0)
+        top = (smooth == ndimage.maximum_filter(smooth, 3)) & (smooth > 0)
+        row, col = np.nonzero(top)
+        distance = np.hypot(col - x, row - y)
+        near = np.flatnonzero(distance <= SEARCH * self.fwhm)
+        if not len(near):
+            return x, y, False
+        k = near[np.argmin(distance[near])]
+        return (
+            _vertex(smooth[row[k]], int(col[k])),
+            _vertex(smooth[:, col[k]], int(row[k])),
+            True,
+        )
+
+    def look(self, x: float, y: float, *, found: bool) -> Inspection:
+        """Measure everything at a centre in the cut's pixels."""
+        import sep
+
+        image, scale = self.separation.image, self.separation.scale
+        radius = APERTURE * self.fwhm
+        at = np.array([x]), np.array([y])
+        sky = ring_sky(
+            np.where(self.good, self.data, 0), self.good, *at, fwhm=self.fwhm,
+            sigma=np.array([self.sigma]), rho_xy=scale.rho_xy,
+        )  # fmt: skip
+        level, level_err = float(sky.level[0]), float(sky.error[0])
+        bad = ~self.good
+        original = np.where(self.good, self.data - level, 0).astype(np.float32)
+        planes = {
+            "original": original,
+            "cleaned": self._level(self.separation.cleaned_plane, at, off=False),
+            "residual": self._level(self.separation.residual_plane, at, off=True),
+        }
+        factor = self._correction(radius)
+        total = {
+            name: float(sep.sum_circle(plane, *at, radius, mask=bad, subpix=0)[0][0])
+            for name, plane in planes.items()
+        }
+        area = np.pi * radius**2
+        noise = hypot(self.sigma * circle_noise(radius, scale.rho_xy), area * level_err)
+        if image.gain:
+            noise = hypot(noise, (max(total["original"], 0) / image.gain) ** 0.5)
+        shape = measure_shapes(
+            original, *at, level=np.zeros(1), fwhm=self.fwhm,
+            large=np.array([total["original"] > 10 * noise]),
+        )  # fmt: skip
+        distance = np.hypot(*np.meshgrid(
+            np.arange(original.shape[1]) - x, np.arange(original.shape[0]) - y
+        ))  # fmt: skip
+        core = self.good & (distance <= radius)
+        radii = np.arange(1.0, np.ceil(REACH * self.fwhm) + 1)
+        curves = {k: _curves(v, self.good, distance, radii) for k, v in planes.items()}
+        ra, dec = sky_position(image, at[0] + self.x0, at[1] + self.y0)
+        return Inspection(
+            x=x + self.x0,
+            y=y + self.y0,
+            ra=float(ra[0]),
+            dec=float(dec[0]),
+            found=found,
+            flux=factor * total["original"],
+            flux_err=factor * noise,
+            snr=total["original"] / noise if noise > 0 else nan,
+            flux_cleaned=factor * total["cleaned"],
+            flux_residual=factor * total["residual"],
+            fwhm=float(shape.fwhm[0]) / moment_growth(Profile(fwhm=self.fwhm)),
+            peak=float(original[core].max()) if core.any() else nan,
+            sky=level,
+            flags=self._flags(
+                distance,
+                radius,
+                gap=self._gap(x + self.x0, y + self.y0),
+                contaminated=bool(sky.contaminated[0]),
+            ),
+            radius=radius,
+            ring=ring_radii(self.fwhm),
+            radii=radii,
+            unit=image.unit,
+            zeropoint=image.zeropoint,
+            **curves,
+        )
+
+    def _correction(self, radius: float) -> float:
+        """Return the factor from the aperture to the total flux of a point source."""
+        measured = self.meta.get("aperture_correction")
+        if measured and isfinite(measured):
+            return float(measured)
+        return float(1 / Profile(fwhm=self.fwhm).enclosed(radius))
+
+    def _level(
+        self, plane: "Plane", at: tuple["Floats", "Floats"], *, off: bool
+    ) -> "NDArray[np.float32]":
+        """Return a plane with masked pixels 0 and, if asked, its ring's level off."""
+        data = np.where(self.good, self._read(plane), 0).astype(np.float32)
+        if not off:
+            return data
+        ring = ring_sky(
+            data, self.good, *at, fwhm=self.fwhm, sigma=np.array([self.sigma])
+        )
+        return np.where(self.good, data - ring.level[0], 0).astype(np.float32)
+
+    def _gap(self, x: float, y: float) -> float:
+        """Return the distance to the nearest edge of the frame, pixels."""
+        ny, nx = self.separation.shape
+        return min(x + 0.5, y + 0.5, nx - 0.5 - x, ny - 0.5 - y)
+
+    def _flags(
+        self, distance: "Floats", radius: float, *, gap: float, contaminated: bool
+    ) -> int:
+        from bgrem_core.image import MaskBit
+
+        image = self.separation.image
+        near = distance <= radius + 0.5
+        flags = SourceFlag(0)
+        if (near & ~self.good).any():
+            flags |= SourceFlag.MASKED
+        if (near & ((self.flags & MaskBit.SATURATED) != 0)).any():
+            flags |= SourceFlag.SATURATED
+        if (near & ((self.flags & MaskBit.ARTEFACT) != 0)).any():
+            flags |= SourceFlag.ARTEFACT
+        if gap < radius:
+            flags |= SourceFlag.TRUNCATED
+        if contaminated:
+            flags |= SourceFlag.SKY_RING
+        if image.gain is None:
+            flags |= SourceFlag.NO_GAIN
+        return int(flags)
+
+
+def _vertex(line: "NDArray[np.floating]", k: int) -> float:
+    """Refine a maximum of a line by a parabola."""
+    if not 0 < k < len(line) - 1:
+        return float(k)
+    bend = 2 * line[k] - line[k - 1] - line[k + 1]
+    shift = (line[k + 1] - line[k - 1]) / (2 * bend) if bend > 0 else 0.0
+    return float(k + np.clip(shift, -0.5, 0.5))
+
+
+def _curves(
+    data: "NDArray[np.float32]",
+    good: "NDArray[np.bool_]",
+    distance: "Floats",
+    radii: "Floats",
+) -> Curves:
+    ring = np.minimum(np.digitize(distance, radii, right=True), len(radii))
+    count = np.bincount(ring[good], minlength=len(radii) + 1)[:-1]
+    total = np.bincount(ring[good], data[good], minlength=len(radii) + 1)[:-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        profile = total / count
+    # A ring with masked pixels counts with its mean over its whole area.
+    area = np.diff(np.pi * np.concatenate([[0.0], radii]) ** 2)
+    growth = np.cumsum(np.nan_to_num(profile) * area)
+    return Curves(profile=np.asarray(profile), growth=growth)

@@ -1,0 +1,21 @@
+"""Files: read, masked, written; see `open_image` and `write`."""
+
+from bgrem_core.io.atomic import atomic_write
+from bgrem_core.io.choose import HDUInfo, list_hdus
+from bgrem_core.io.names import catalog_path, output_path
+from bgrem_core.io.read import open_all, open_image
+from bgrem_core.io.target import check_target, is_product
+from bgrem_core.io.write import write
+
+__all__ = [
+    "HDUInfo",
+    "atomic_write",
+    "catalog_path",
+    "check_target",
+    "is_product",
+    "list_hdus",
+    "open_all",
+    "open_image",
+    "output_path",
+    "write",
+]

@@ -1,0 +1,64 @@
+"""Method: what a way of separating an image must offer."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bgrem_core.image import Image
+from bgrem_core.progress import Progress
+from bgrem_core.separation import Separation
+from bgrem_core.settings import FindSettings, RunSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from astropy.table import QTable
+    from numpy.typing import NDArray
+
+Iterate = Callable[[Image, Any], Generator[Progress, None, Separation]]
+Find = Callable[[Separation, FindSettings], "QTable"]
+Segments = Callable[[Separation, FindSettings], "tuple[QTable, NDArray[np.int32]]"]
+Rows = Callable[[Separation, float, float], tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One way of separating an image into what is kept and what is taken away.
+
+    Attributes
+    ----------
+    name : str
+        Key in METHODS and word on the command line.
+    label : str
+        What a person reads.
+    settings : type
+        Frozen dataclass that extends `RunSettings`.
+    panels : tuple of str
+        Words over the panels of a window, such as ("Original", "Cleaned", "Residual").
+    iterate : callable
+        ``iterate(image, settings)`` yields `Progress` and returns a `Separation`.
+    find : callable
+        ``find(separation, find_settings)`` gives the catalogue.
+    find_segments : callable or None
+        The same, and the id of the source on its pixels, for the SEGM layer.
+    inspect_rows : callable
+        ``inspect_rows(separation, x, y)`` gives (label, text) pairs that a window adds
+        to what it shows of the clicked source.
+    parts : tuple of str
+        Names of the parts that are taken away.
+    scale_free : bool
+        The result for c times the image is c times the result.
+    takes_stack : bool
+        `iterate` takes a `Stack` as a whole.
+    """
+
+    name: str
+    label: str
+    settings: type[RunSettings]
+    panels: tuple[str, ...]
+    iterate: Iterate
+    find: Find
+    inspect_rows: Rows
+    parts: tuple[str, ...]
+    scale_free: bool = True
+    takes_stack: bool = False
+    find_segments: Segments | None = None

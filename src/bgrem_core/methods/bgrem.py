@@ -1,0 +1,320 @@
+"""The method "bgrem": a network takes the noise away, then the sky is measured.
+
+A diffusion model predicts the noise in units of its sigma (arXiv:2510.04718). With the
+objective "noise" smooth light of every scale is signal to the network, and the sky is
+estimated afterwards on the denoised image; with the objective "joint" the network takes
+noise and sky away at once, as in the paper.
+"""
+
+import dataclasses
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from math import lcm
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgrem_core.errors import ModelError
+from bgrem_core.fill import fill_masked
+from bgrem_core.image import Image
+from bgrem_core.io.provenance import Provenance
+from bgrem_core.level import BIN, bright_level
+from bgrem_core.level import REACH as LEVEL_REACH
+from bgrem_core.methods.base import Method
+from bgrem_core.methods.common import (
+    counted,
+    difference,
+    finite_only,
+    no_rows,
+    norm_of,
+    package_version,
+    scale_pass,
+    working_flags,
+)
+from bgrem_core.methods.mesh import sky_scale_option
+from bgrem_core.models import Model, find_card, load_model
+from bgrem_core.normalize import Scale
+from bgrem_core.options import option
+from bgrem_core.planes import LazyPlane, Plane, allocate
+from bgrem_core.progress import Progress
+from bgrem_core.sampler import sample
+from bgrem_core.schedule import levels
+from bgrem_core.separation import Separation
+from bgrem_core.settings import FindSettings, RunSettings
+from bgrem_core.sky import Sky, SkyChoice, choose_sky_scale, iter_sky
+from bgrem_core.tiles import Tile, grid, grow, inside, take
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+#: Masked pixels are filled from neighbours up to this far away.
+FILL_RADIUS = 12
+#: What a network sees of a pixel depends on pixels up to this far away.
+REACH = -(-(LEVEL_REACH + FILL_RADIUS) // BIN) * BIN
+#: Mesh of the photometric plane where the network took the sky away itself.
+JOINT_MESH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class BGRemSettings(RunSettings):
+    """Settings of the method "bgrem".
+
+    Attributes
+    ----------
+    model : str
+        Name of a shipped model or path of a safetensors file.
+    steps : int or None
+        Reverse steps; None = as the model card says.
+    norm : float
+        1 / sigma of the noise; 0 = estimated.
+    normalizer : str
+        How sigma is estimated.
+    minimum : float or None
+        Least value that the network sees, in image units.
+    sky_scale : int or str
+        Scale of the sky in pixels, "auto" or "none".
+    strength : float
+        Share of the noise that is taken away.
+    """
+
+    model: str = option(
+        default="optical",
+        help="name of a model or path of its weights",
+        flags=("--model",),
+    )
+    steps: int | None = option(
+        default=None,
+        help="reverse steps; default: the model card's",
+        range=(1, 100),
+        flags=("-s", "--steps"),
+    )
+    norm: float = option(
+        default=0.0,
+        help="1/sigma of the noise, 0 = estimate",
+        unit="1/unit",
+        range=(0, 1e38),
+        flags=("-n", "--norm"),
+        advanced=True,
+    )
+    normalizer: str = option(
+        default="mesh",
+        help="mesh: a map of the noise; paper: 1/std of the "
+        "lowest 90 % of the positive pixels",
+        choices=("mesh", "paper"),
+        advanced=True,
+    )
+    minimum: float | None = option(
+        default=None,
+        help="raise what the network sees to this value",
+        unit="image unit",
+        flags=("-m", "--minimum"),
+        advanced=True,
+    )
+    sky_scale: int | str = sky_scale_option()  # type: ignore[assignment]
+    strength: float = option(
+        default=1.0,
+        help="share of the noise that is taken away",
+        range=(0, 1),
+        flags=("--strength",),
+    )
+
+
+def iterate(
+    image: Image, settings: BGRemSettings
+) -> Generator[Progress, None, Separation]:
+    """Take noise and sky off an image; see `Method.iterate`."""
+    model = load_model(settings.model, device=settings.device, threads=settings.threads)
+    if model.card.method != "bgrem":
+        raise ModelError(
+            f"the model {settings.model!r} is for the method {model.card.method}",
+            hint=f"use --method {model.card.method}",
+        )
+    flags = working_flags(image, settings.mask_grow)
+    scale = yield from scale_pass(
+        image, norm=settings.norm, estimator=settings.normalizer
+    )
+    run = _Run(image, flags, scale, model, settings)
+    taken = allocate(image.shape)
+    total = len(run.grid)
+    for done, tile in enumerate(run.grid, start=1):
+        block = taken[tile.keep] = run.tile(tile)
+        seen = image.data[tile.keep] - block
+        yield Progress(stage="tiles", done=done, total=total, tile=tile, block=seen)
+    result = run.joint(taken) if run.joint_objective else run.noise(taken)
+    return (yield from result)
+
+
+class _Run:
+    """One image on its way through one model."""
+
+    def __init__(
+        self,
+        image: Image,
+        flags: NDArray[np.uint8],
+        scale: Scale,
+        model: Model,
+        settings: BGRemSettings,
+    ) -> None:
+        self.image, self.flags, self.scale = image, flags, scale
+        self.model, self.settings = model, settings
+        self.steps = settings.steps or model.card.steps
+        margin = model.radius if settings.margin is None else settings.margin
+        self.joint_objective = model.card.objective == "joint"
+        self.grid = grid(
+            image.shape,
+            tile=settings.tile,
+            margin=margin,
+            pooling=lcm(model.pooling, BIN),
+        )
+        known = image.gain is not None and scale.median_sigma > 0
+        self.sigma_e = scale.median_sigma * image.gain if known else None  # type: ignore[operator]
+
+    def tile(self, tile: Tile) -> NDArray[np.float32]:
+        """Return what is taken away from ``tile.keep``, in image units."""
+        z, spread = self._seen(tile)
+        clean = sample(self._denoise, z, levels(self.steps).tolist())
+        taken = tile.crop(spread * (z - clean))
+        sigma = self.scale.sigma[tile.keep]
+        flags = self.flags[tile.keep]
+        out = np.where((flags != 0) | (sigma == 0), 0.0, sigma * taken)
+        if self.joint_objective:
+            out = out + self.scale.offset[tile.keep]
+        out[~np.isfinite(self.image.data[tile.keep])] = np.nan
+        return np.asarray(out, np.float32)
+
+    def _seen(self, tile: Tile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what the network sees, and its noise in units of the sky's.
+
+        Masked pixels are filled and smooth bright light is set aside, both from beyond
+        what is read, so that neighbouring tiles see alike.
+        """
+        wide = grow(tile.read, REACH)
+        z = self._scaled(wide)
+        bad = take(self.flags, wide) != 0
+        if bad.any():
+            z = fill_masked(z, bad, radius=FILL_RADIUS)
+        inner = inside(wide, tile.read)
+        if self.joint_objective:
+            return np.ascontiguousarray(z[inner]), np.ones((1, 1), np.float32)
+        level = bright_level(z)[inner]
+        # Photon noise of the light that is set aside.
+        spread = (
+            np.sqrt(1 + level / self.sigma_e)
+            if self.sigma_e
+            else np.ones_like(z[inner])
+        )
+        return (z[inner] - level) / spread, spread
+
+    def _scaled(self, block: tuple[slice, slice]) -> NDArray[np.float32]:
+        data = take(self.image.data, block).astype(np.float64)
+        if self.settings.minimum is not None:
+            data = np.maximum(data, self.settings.minimum)
+        sigma = take(self.scale.sigma, block).astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = (data - take(self.scale.offset, block)) / sigma
+        return np.where(sigma > 0, z, 0.0).astype(np.float32)
+
+    def _denoise(self, z: NDArray[np.float32], level: float) -> NDArray[np.float32]:
+        return self.model.denoise(z, level, rho=self.scale.rho, sigma_e=self.sigma_e)
+
+    def noise(
+        self, noise: NDArray[np.float32]
+    ) -> Generator[Progress, None, Separation]:
+        """Return the result of the objective "noise": noise off, then the sky."""
+        image, strength = self.image, self.settings.strength
+        denoised = difference(image.data, noise, image.shape)
+        choice = choose_sky_scale(
+            self.settings.sky_scale, data=denoised, flags=self.flags, scale=self.scale
+        )
+        sky = yield from self._sky(denoised, choice, denoised=True)
+        part = finite_only(sky.mesh, image)
+        taken: Plane = noise
+        if strength != 1:
+            taken = LazyPlane(image.shape, lambda r, c: strength * noise[r, c])
+        return self._separation({"sky": part, "noise": taken}, part, sky)
+
+    def joint(
+        self, background: NDArray[np.float32]
+    ) -> Generator[Progress, None, Separation]:
+        """Return the result of the objective "joint": noise and sky off at once."""
+        image = self.image
+        choice = choose_sky_scale(
+            JOINT_MESH, data=image.data, flags=self.flags, scale=self.scale
+        )
+        sky = yield from self._sky(image.data, choice, denoised=False)
+        part = finite_only(sky.mesh, image)
+        return self._separation({"background": background}, part, sky)
+
+    def _sky(
+        self, plane: Plane, choice: SkyChoice, *, denoised: bool
+    ) -> Generator[Progress, None, Sky]:
+        steps = iter_sky(
+            plane,
+            self.flags,
+            choice=choice,
+            sigma=self.scale.sigma,
+            denoised=denoised,
+            fwhm=self.scale.fwhm,
+        )
+        return (yield from counted("sky", steps))
+
+    def _separation(
+        self, parts: dict[str, Plane], sky_part: Plane, sky: Sky
+    ) -> Separation:
+        image, scale, model = self.image, self.scale, self.model
+        return Separation(
+            image=image,
+            parts=parts,
+            flags=self.flags,
+            scale=scale,
+            provenance=Provenance(
+                version=package_version(),
+                method="bgrem",
+                model=model.card.name,
+                model_sha256=model.sha256,
+                steps=self.steps,
+                norm=norm_of(scale),
+                sky=sky.description,
+                seed=self.settings.seed,
+                gain=image.gain,
+                settings=dataclasses.asdict(self.settings),
+            ),
+            photometric=difference(image.data, sky_part, image.shape),
+            extras={"rms": scale.sigma},
+            notices=tuple(self._notices(sky)),
+        )
+
+    def _notices(self, sky: Sky) -> Iterator[str]:
+        yield from self.image.notices
+        yield from self.scale.notices
+        yield from sky.notices
+        yield from self.model.notices
+
+
+def find_segments(
+    separation: Separation, settings: FindSettings
+) -> "tuple[QTable, NDArray[np.int32]]":
+    """Search the cleaned image; see `Method.find_segments`."""
+    from bgrem_core.find import find_with_segments
+
+    card = find_card(str(separation.provenance.settings["model"]))
+    return find_with_segments(separation, settings, threshold_of=card.threshold)
+
+
+def find(separation: Separation, settings: FindSettings) -> "QTable":
+    """Search the cleaned image; see `Method.find`."""
+    return find_segments(separation, settings)[0]
+
+
+BGREM = Method(
+    name="bgrem",
+    label="BGRem (learned)",
+    settings=BGRemSettings,
+    panels=("Original", "Cleaned", "Residual"),
+    iterate=iterate,
+    find=find,
+    find_segments=find_segments,
+    inspect_rows=no_rows,
+    parts=("sky", "noise"),
+)

@@ -1,0 +1,95 @@
+"""Steps that methods share: the scale pass, and planes of sky."""
+
+from collections.abc import Generator
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgrem_core.image import Image, MaskBit
+from bgrem_core.normalize import Scale, measure_scale
+from bgrem_core.planes import LazyPlane, Plane, allocate, bands
+from bgrem_core.progress import Progress
+
+if TYPE_CHECKING:
+    from bgrem_core.separation import Separation
+
+T = TypeVar("T")
+
+
+def scale_pass(
+    image: Image, *, norm: float = 0.0, estimator: str = "mesh"
+) -> Generator[Progress, None, Scale]:
+    """Measure offset and noise of the whole frame, or keep what is known."""
+    if image.scale is not None:
+        return image.scale
+    steps = measure_scale(image, norm=norm, estimator=estimator)
+    return (yield from counted("scale", steps))
+
+
+def counted(
+    stage: str, steps: Generator[tuple[int, int], None, T]
+) -> Generator[Progress, None, T]:
+    """Turn (done, total) of a part of the work into `Progress`."""
+    while True:
+        try:
+            done, total = next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        yield Progress(stage=stage, done=done, total=total)
+
+
+def working_flags(image: Image, grow: int) -> NDArray[np.uint8]:
+    """Return the image's flags, with the mask grown by `grow` pixels as USER."""
+    if not grow or not image.flags.any():
+        return image.flags
+    from scipy.ndimage import maximum_filter
+
+    flags = allocate(image.shape, np.uint8)
+    for rows in bands(image.shape):
+        # Each band sees its neighbours within reach, so bands leave no trace.
+        low = max(0, rows.start - grow)
+        near = image.flags[low : rows.stop + grow] != 0
+        grown = maximum_filter(near, size=2 * grow + 1, mode="constant")
+        own = image.flags[rows]
+        inner = grown[rows.start - low : rows.stop - low]
+        flags[rows] = own | np.where(inner & (own == 0), MaskBit.USER, 0).astype("u1")
+    return flags
+
+
+def finite_only(plane: Plane, image: Image) -> LazyPlane:
+    """Return a plane that is NaN where the image is not finite."""
+
+    def evaluate(rows: slice, cols: slice) -> NDArray[np.float32]:
+        block = np.array(plane[rows, cols], np.float32)
+        block[~np.isfinite(image.data[rows, cols])] = np.nan
+        return block
+
+    return LazyPlane(image.shape, evaluate)
+
+
+def difference(a: Plane, b: Plane, shape: tuple[int, int]) -> LazyPlane:
+    """Return ``a - b``, evaluated by block."""
+    return LazyPlane(shape, lambda rows, cols: a[rows, cols] - b[rows, cols])
+
+
+def norm_of(scale: Scale) -> float:
+    """Return the factor by which the frame was multiplied, 1 / sigma; NaN for none."""
+    return 1 / scale.median_sigma if scale.median_sigma > 0 else float("nan")
+
+
+def package_version() -> str:
+    """Return the version of this package."""
+    try:
+        return version("napari-bgrem")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+def no_rows(
+    _separation: "Separation", _x: float, _y: float
+) -> tuple[tuple[str, str], ...]:
+    """Add nothing to what a window shows of a source."""
+    return ()

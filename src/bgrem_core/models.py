@@ -1,0 +1,531 @@
+"""Models: weights, the card that says how to use them, and a place to run them.
+
+Cards are read without torch; torch is imported when weights are loaded.
+"""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bgrem_core.errors import ModelError, OutOfMemory, UsageError
+from bgrem_core.weights import slim
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    Float = NDArray[np.float32]
+
+__all__ = ["Model", "ModelCard", "find_card", "list_models", "load_model"]
+
+MAX_CONFIG = 4096
+_SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+_SHIPPED_HINT = "install the package again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What must be known to use weights rightly; travels inside the weights file.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    version : str
+        Of the weights.
+    method : str
+        Key of the registry of methods.
+    objective : str
+        "noise": only zero-mean noise is taken away; "joint": noise and sky.
+    network : str
+        Key of `bgrem_core.networks.NETWORKS`.
+    config : mapping
+        Arguments of the network.
+    radius : int
+        Farthest input pixel that an output pixel depends on.
+    pooling : int
+        Grid on which tiles start.
+    steps : int
+        Reverse steps by default.
+    fwhm : tuple of float
+        PSF widths that were trained, pixels.
+    sigma_e : tuple of float
+        Sky noise that was trained, electrons per pixel.
+    rho : tuple of float
+        Neighbour correlation of the noise that was trained.
+    thresholds : mapping
+        Per operating point ("catalogue", "deep") rows of (rho, steps, threshold); the
+        threshold is in sigma of the input's noise per pixel.
+    recipe : str
+        SHA-256 of the training recipe.
+    training : mapping
+        Summary of the run.
+    figures : mapping
+        What benchmarks measured.
+    """
+
+    name: str
+    version: str
+    method: str
+    objective: str
+    network: str
+    config: Mapping[str, Any]
+    radius: int
+    pooling: int
+    steps: int
+    fwhm: tuple[float, float]
+    sigma_e: tuple[float, float]
+    rho: tuple[float, float]
+    thresholds: Mapping[str, tuple[tuple[float, int, float], ...]]
+    recipe: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, where: str = "model") -> "ModelCard":
+        """Parse the metadata of a weights file.
+
+        Parameters
+        ----------
+        data : mapping
+            Parsed JSON.
+        where : str, optional
+            Name of the file, for the error.
+
+        Returns
+        -------
+        ModelCard
+            With every field of the right kind.
+
+        Raises
+        ------
+        ModelError
+            A field is missing, unknown or of the wrong kind.
+        """
+        try:
+            return cls(**_checked(cls, data))
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise ModelError(
+                f"the card in {where} cannot be used: {error}",
+                "use weights that were exported by this version",
+            ) from error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the card as plain JSON types."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
+
+    def summary(self) -> str:
+        """Return one line: name, method, objective, network, steps, trained range."""
+        low, high = self.fwhm
+        return (
+            f"{self.name} (version {self.version}): method {self.method}, takes away "
+            f"{'noise' if self.objective == 'noise' else 'noise and sky'}; "
+            f"network {self.network}, {self.steps} "
+            f"step{'s' if self.steps > 1 else ''}; "
+            f"trained for FWHM {low:g}-{high:g} pix"
+        )
+
+    def threshold(self, point: str, rho: float, steps: int) -> float:
+        """Return the detection threshold on the flattened cleaned image.
+
+        Parameters
+        ----------
+        point : str
+            "catalogue" (1 detection per Mpix on pure noise) or "deep" (10).
+        rho : float
+            Neighbour correlation of the input's noise; beyond the table its end
+            holds, an unknown (NaN) one is taken as the most cautious.
+        steps : int
+            Reverse steps; the nearest of the table is used.
+
+        Returns
+        -------
+        float
+            In sigma of the input's noise per pixel.
+
+        Raises
+        ------
+        UsageError
+            The card has no such operating point.
+        """
+        rows = self.thresholds.get(point, ())
+        if not rows:
+            raise UsageError(
+                f"the card of {self.name} has no threshold {point!r}",
+                "give a threshold with --threshold",
+            )
+        nearest = min({row[1] for row in rows}, key=lambda n: (abs(n - steps), n))
+        table = sorted((r, value) for r, n, value in rows if n == nearest)
+        if math.isnan(rho):
+            return max(value for _, value in table)
+        at, values = zip(*table, strict=True)
+        return float(np.interp(rho, np.array(at), np.array(values)))
+
+
+class Model:
+    """A loaded network with its card.
+
+    Parameters
+    ----------
+    card : ModelCard
+        How to use it.
+    network : torch.nn.Module
+        As in `bgrem_core.networks`.
+    sha256 : str
+        Of the weights file.
+    device : str, optional
+        "auto", "cpu", "cuda" or "mps".
+    threads : int, optional
+        CPU threads of torch, 0 = leave as they are.
+
+    Attributes
+    ----------
+    card : ModelCard
+        How to use it.
+    sha256 : str
+        Of the weights file.
+    radius : int
+        Farthest input pixel that an output pixel depends on.
+    pooling : int
+        Grid on which tiles must start.
+    device : str
+        Where it runs now.
+    notices : list of str
+        What the user should be told, such as a change of device.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        network: "nn.Module",
+        *,
+        sha256: str,
+        device: str = "auto",
+        threads: int = 0,
+    ) -> None:
+        import torch
+
+        self.card, self.sha256 = card, sha256
+        self.radius, self.pooling = card.radius, card.pooling
+        self.notices: list[str] = []
+        self.device = "cpu"
+        if threads:
+            torch.set_num_threads(threads)
+        self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        wanted = _choose_device(device)
+        if wanted != "cpu":
+            try:
+                self._network.to(wanted)
+                self.device = wanted
+            except Exception as error:  # noqa: BLE001 - drivers raise anything
+                self._fall_back(wanted, error)
+
+    def denoise(
+        self,
+        z: "Float",
+        level: float,
+        *,
+        rho: float = 0.0,
+        sigma_e: float | None = None,
+    ) -> "Float":
+        """Predict the noise in an image or tile.
+
+        Parameters
+        ----------
+        z : ndarray
+            (ny, nx) float32, (image - offset) / sigma of the sky, finite. Sides that
+            are no multiple of `pooling` are filled up at the far edges.
+        level : float
+            Noise level of the schedule, 1 for the image as observed.
+        rho : float, optional
+            Correlation of the noise of neighbouring pixels.
+        sigma_e : float or None, optional
+            Sky noise of one pixel in electrons; None or NaN = unknown.
+
+        Returns
+        -------
+        ndarray
+            (ny, nx) float32 x_hat: ``z - level * x_hat`` is the image without noise.
+
+        Raises
+        ------
+        OutOfMemory
+            The tile does not fit into memory, on the CPU.
+        """
+        z = np.asarray(z, np.float32)
+        condition = self._condition(rho, sigma_e)
+        if self.device != "cpu":
+            try:
+                return self._forward(z, level, condition)
+            except Exception as error:  # noqa: BLE001 - drivers raise anything
+                self._fall_back(self.device, error)
+        try:
+            return self._forward(z, level, condition)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "allocate" in str(error):
+                raise OutOfMemory(
+                    f"a tile of {z.shape[1]} x {z.shape[0]} pix needs more memory",
+                    "use a smaller --tile",
+                ) from error
+            raise
+
+    def _condition(self, rho: float, sigma_e: float | None) -> list[float]:
+        """Return what the network is told, kept within what it was trained on."""
+        rho = 0.0 if math.isnan(rho) else rho
+        known = sigma_e is not None and math.isfinite(sigma_e) and sigma_e > 0
+        low, high = self.card.sigma_e
+        electrons = math.log10(min(max(sigma_e, low), high)) if known else 0.0  # type: ignore[type-var,arg-type]
+        return [
+            min(max(rho, self.card.rho[0]), self.card.rho[1]),
+            electrons,
+            float(known),
+        ]
+
+    def _forward(self, z: "Float", level: float, condition: list[float]) -> "Float":
+        import torch
+
+        ny, nx = z.shape
+        fill = [(0, -n % self.pooling) for n in z.shape]
+        padded = np.pad(z, fill, mode="edge") if fill != [(0, 0), (0, 0)] else z
+        image = torch.from_numpy(np.ascontiguousarray(padded))[None, None]
+        with torch.inference_mode():
+            image = image.to(self.device).contiguous(memory_format=torch.channels_last)
+            x_hat = self._network(
+                image,
+                torch.tensor([level], dtype=torch.float32, device=self.device),
+                torch.tensor([condition], dtype=torch.float32, device=self.device),
+            )
+            out: Float = x_hat[0, 0, :ny, :nx].float().cpu().numpy()
+        return out
+
+    def _fall_back(self, device: str, error: Exception) -> None:
+        why = " ".join(str(error).split())[:120] or type(error).__name__
+        self.notices.append(f"{device} failed ({why}); the CPU is used instead")
+        self.device = "cpu"
+        self._network.to("cpu")
+
+
+def list_models() -> tuple[ModelCard, ...]:
+    """Return the cards of the models that ship with the package.
+
+    Returns
+    -------
+    tuple of ModelCard
+        By name. Torch is not needed.
+    """
+    paths = sorted(_folder().glob("*.safetensors"))
+    return tuple(_card(slim.read(path, body=False)) for path in paths)
+
+
+def find_card(name_or_path: str) -> ModelCard:
+    """Return the card of a model without loading its weights.
+
+    Parameters
+    ----------
+    name_or_path : str
+        Name of a shipped model, or path of a safetensors file.
+
+    Returns
+    -------
+    ModelCard
+        Parsed and checked; torch is not needed.
+
+    Raises
+    ------
+    ModelError
+        No such model, or a file that cannot be used.
+    """
+    return _card(slim.read(_find(name_or_path), body=False))
+
+
+def load_model(name_or_path: str, *, device: str = "auto", threads: int = 0) -> Model:
+    """Load a model, with nothing executed from its file.
+
+    Parameters
+    ----------
+    name_or_path : str
+        Name of a shipped model, or path of a safetensors file.
+    device : str, optional
+        "auto" takes cuda, then mps, then the CPU. What fails there goes on on the
+        CPU, with one notice.
+    threads : int, optional
+        CPU threads of torch, 0 = leave as they are.
+
+    Returns
+    -------
+    Model
+        Ready to `Model.denoise`.
+
+    Raises
+    ------
+    ModelError
+        No such model; a damaged file; weights that do not fit their network; torch
+        is missing.
+    UsageError
+        The device is unknown.
+    """
+    if device not in _DEVICES:
+        raise UsageError(f"device={device!r} is unknown", f"use {', '.join(_DEVICES)}")
+    path = _find(name_or_path)
+    file = slim.read(path)
+    card = _card(file)
+    _check_hash(file)
+    network = _build(file, card)
+    return Model(card, network, sha256=file.sha256, device=device, threads=threads)
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("bgrem_core.weights")))
+
+
+def _find(name_or_path: str) -> Path:
+    shipped = {path.stem: path for path in _folder().glob("*.safetensors")}
+    if name_or_path in shipped:
+        return shipped[name_or_path]
+    path = Path(name_or_path)
+    looks_like_file = bool(path.suffix) or len(path.parts) > 1
+    if not looks_like_file and not path.is_file():
+        raise ModelError(
+            f"there is no model {name_or_path!r}",
+            f"use {', '.join(sorted(shipped)) or 'a path'} or the path of a "
+            "safetensors file",
+        )
+    return path
+
+
+def _card(file: slim.SlimFile) -> ModelCard:
+    return ModelCard.from_dict(file.metadata, where=file.path.name)
+
+
+def _check_hash(file: slim.SlimFile) -> None:
+    """Compare the file with the card that lies beside it; shipped files have one."""
+    beside = file.path.with_suffix(".md")
+    shipped = file.path.parent == _folder()
+    if not beside.is_file():
+        if shipped:
+            raise ModelError(f"{file.path.name} lacks its card", _SHIPPED_HINT)
+        return
+    try:
+        hashes = _SHA256.findall(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{beside.name} cannot be read", _SHIPPED_HINT) from error
+    # A text beside a foreign file need not be a card at all.
+    if (hashes or shipped) and file.sha256 not in hashes:
+        raise ModelError(
+            f"{file.path.name} is not the file that {beside.name} describes",
+            _SHIPPED_HINT if shipped else "get both again",
+        )
+
+
+def _build(file: slim.SlimFile, card: ModelCard) -> "nn.Module":
+    try:
+        import torch
+
+        from bgrem_core.networks import build
+    except ImportError as error:
+        raise ModelError(
+            f"the model {card.name} needs torch, which is not installed",
+            "install torch, or use --method mesh",
+        ) from error
+    with torch.device("meta"):  # shapes only: a foreign config allocates nothing
+        network = build(card.network, **card.config)
+    expected = {
+        name: (tuple(value.shape), value.dtype)
+        for name, value in network.state_dict().items()
+    }
+    _compare(file, expected, {"F32": torch.float32, "I64": torch.int64})
+    arrays = {name: file.array(name) for name in expected}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise ModelError(
+                f"{file.path.name}: {name} holds numbers that are not finite",
+                "get the file again",
+            )
+    state = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    network.load_state_dict(state, strict=True, assign=True)
+    if [network.radius, network.pooling] != [card.radius, card.pooling]:
+        raise ModelError(
+            f"{file.path.name}: radius {card.radius} and pooling {card.pooling} of "
+            "the card are not those of its network",
+            "use weights that were exported by this version",
+        )
+    return network
+
+
+def _compare(
+    file: slim.SlimFile,
+    expected: Mapping[str, tuple[tuple[int, ...], Any]],
+    dtypes: Mapping[str, Any],
+) -> None:
+    for name in sorted(set(expected) ^ set(file.tensors)):
+        word = "lacks" if name in expected else "has the unknown"
+        raise ModelError(
+            f"{file.path.name} {word} tensor {name[:80]!r}",
+            "use weights that were exported by this version",
+        )
+    for name, (shape, dtype) in expected.items():
+        tensor = file.tensors[name]
+        if (tensor.shape, dtypes[tensor.dtype]) != (shape, dtype):
+            raise ModelError(
+                f"{file.path.name}: {name} has shape {tensor.shape} {tensor.dtype}, "
+                f"its network needs {shape} {dtype}",
+                "use weights that were exported by this version",
+            )
+
+
+def _choose_device(device: str) -> str:
+    if device != "auto":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _checked(kind: type[ModelCard], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a card, each of its kind."""
+    known = {f.name for f in dataclasses.fields(kind)}
+    if unknown := set(data) - known:
+        raise ValueError(f"unknown field {min(unknown)[:80]!r}")
+    out = dict(data)
+    for name in ("name", "version", "method", "objective", "network", "recipe"):
+        if name in data and not isinstance(data[name], str):
+            raise TypeError(f"{name} is not a text")
+    if data["objective"] not in ("noise", "joint"):
+        raise ValueError(f"objective {data['objective'][:80]!r} is unknown")
+    for name, most in (("radius", 4096), ("pooling", 1024), ("steps", 100)):
+        if type(data[name]) is not int or not 1 <= data[name] <= most:
+            raise ValueError(f"{name} is not a whole number from 1 to {most}")
+    for name in ("fwhm", "sigma_e", "rho"):
+        low, high = (float(v) for v in data[name])
+        if not (math.isfinite(high) and 0 <= low <= high):
+            raise ValueError(f"{name} is no range")
+        out[name] = (low, high)
+    for name in ("config", "training", "figures", "thresholds"):
+        if name in data and not isinstance(data[name], dict):
+            raise TypeError(f"{name} is not an object")
+    if len(json.dumps(data["config"])) > MAX_CONFIG:
+        raise ValueError("config is too long")
+    out["thresholds"] = {
+        str(point): tuple(_threshold_row(row) for row in rows)
+        for point, rows in data["thresholds"].items()
+    }
+    return out
+
+
+def _threshold_row(row: Any) -> tuple[float, int, float]:
+    rho, steps, value = float(row[0]), int(row[1]), float(row[2])
+    if not (math.isfinite(rho) and math.isfinite(value) and value > 0):
+        raise ValueError("a threshold is not a positive number")
+    return rho, steps, value

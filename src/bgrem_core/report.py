@@ -1,0 +1,162 @@
+"""What the command line prints: assumptions first, then what was written."""
+
+import json
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bgrem_core.batch import Outcome
+from bgrem_core.errors import BGRemError
+from bgrem_core.flags import Request
+from bgrem_core.progress import Progress
+from bgrem_core.separation import Separation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporter:
+    """Tells a person or a program what happens to each file.
+
+    Attributes
+    ----------
+    json : bool
+        One JSON object a file on stdout, nothing else.
+    quiet : bool
+        Errors only.
+    verbose : bool
+        Settings too.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    def follow(
+        self, source: Path, steps: Generator[Progress, None, Outcome]
+    ) -> Outcome:
+        """Run the steps of one file under a progress bar with rate and ETA."""
+        from tqdm import tqdm
+
+        hidden = self.json or self.quiet or not sys.stderr.isatty()
+        with tqdm(disable=hidden, leave=False, desc=source.name, unit="tile") as bar:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    outcome: Outcome = end.value
+                    return outcome
+                if bar.total != step.total or step.done < bar.n:
+                    bar.reset(step.total)
+                bar.set_description(f"{source.name}: {step.stage}", refresh=False)
+                bar.update(step.done - bar.n)
+
+    def done(self, outcome: Outcome, request: Request) -> None:
+        """Tell what was assumed and what was written."""
+        if self.json:
+            print(json.dumps(_facts(outcome, request)))
+        elif outcome.skipped:
+            self._print(f"{outcome.source.name}: skipped, {outcome.skipped}")
+        else:
+            self._print("\n".join(_lines(outcome, request, verbose=self.verbose)))
+
+    def failed(self, source: Path, error: BGRemError) -> None:
+        """Tell what went wrong with one file."""
+        if self.json:
+            facts = {
+                "file": str(source),
+                "status": "failed",
+                "code": error.code,
+                "sentence": error.sentence,
+                "hint": error.hint,
+            }
+            print(json.dumps(facts))
+        name = "".join(c if c.isprintable() else "?" for c in str(source))
+        print(f"bgrem: {name}: {error}", file=sys.stderr)
+
+    def summary(self, files: int, failures: int) -> None:
+        """Tell how a batch ended."""
+        if not self.json:
+            self._print(f"{files} files: {files - failures} done, {failures} failed")
+
+    def _print(self, text: str) -> None:
+        if not self.quiet:
+            print(text)
+
+
+def _lines(outcome: Outcome, request: Request, *, verbose: bool) -> list[str]:
+    lines = [str(outcome.source)]
+    for separation in outcome.separations:
+        lines += [f"  {line}" for line in assumptions(separation, request)]
+        lines += [f"  note: {n}" for n in dict.fromkeys(separation.notices)]
+    if verbose:
+        settings = outcome.separations[0].provenance.settings
+        lines += [f"  {key} = {value}" for key, value in settings.items()]
+    if outcome.catalog is not None:
+        count = len(outcome.sources) if outcome.sources is not None else 0
+        lines.append(f"  {count} sources in {outcome.catalog}")
+    lines.append(f"  wrote {outcome.output}")
+    return lines
+
+
+def assumptions(separation: Separation, request: Request) -> list[str]:
+    """Say what was assumed of one image, and which flag changes it.
+
+    Parameters
+    ----------
+    separation : Separation
+        The result.
+    request : Request
+        The settings.
+
+    Returns
+    -------
+    list of str
+        One line for each assumption.
+    """
+    from bgrem_core.find import expected_false
+
+    image, scale, made = separation.image, separation.scale, separation.provenance
+    doubt = " (uncertain)" if scale.uncertain else ""
+    wide = f"{scale.fwhm:.2f} px" if scale.fwhm == scale.fwhm else "not measured"
+    false = expected_false(request.find, separation.shape)
+    noise = (
+        f"noise sigma {scale.median_sigma:.5g} from {scale.source} (-n, --error), "
+        f"neighbour correlation {scale.rho:.2f}{doubt}"
+    )
+    return [
+        *image.assumed,
+        noise,
+        f"PSF FWHM {wide} (--fwhm)",
+        f"sky {made.sky} (--sky-scale)",
+        f"expected false detections {false:.2g} (--threshold, --deep)",
+    ]
+
+
+def _facts(outcome: Outcome, request: Request) -> dict[str, Any]:
+    planes = [
+        {
+            "sigma": _number(s.scale.median_sigma),
+            "correlation": _number(s.scale.rho),
+            "fwhm": _number(s.scale.fwhm),
+            "masked": int(s.mask.sum()),
+            "assumed": assumptions(s, request),
+            "notices": list(dict.fromkeys(s.notices)),
+            "provenance": s.provenance.as_dict(),
+        }
+        for s in outcome.separations
+    ]
+    return {
+        "file": str(outcome.source),
+        "status": "skipped" if outcome.skipped else "ok",
+        "why": outcome.skipped,
+        "output": outcome.output and str(outcome.output),
+        "catalog": outcome.catalog and str(outcome.catalog),
+        "sources": None if outcome.sources is None else len(outcome.sources),
+        "planes": planes,
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if value == value else None

@@ -1,0 +1,379 @@
+"""Session: one image at work, as a window sees it; the only place that starts threads.
+
+A window sets `method`, `settings` and `find_settings`, calls `start`, and listens. All
+signals but those of direct assignments are emitted on the worker thread: a view
+marshals them to its own.
+"""
+
+import dataclasses
+import threading
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from psygnal import Signal
+
+from bgrem_core.api import Result, run
+from bgrem_core.crop import crop
+from bgrem_core.errors import BGRemError, OutOfMemory, UsageError
+from bgrem_core.image import Image, Opened, Stack
+from bgrem_core.io import open_image
+from bgrem_core.methods import Method, get_method
+from bgrem_core.planes import Block, allocate
+from bgrem_core.progress import Progress
+from bgrem_core.separation import Separation
+from bgrem_core.settings import FindSettings, OpenSettings, RunSettings
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from numpy.typing import NDArray
+
+    from bgrem_core.inspection import Inspection
+
+State = Literal["idle", "loading", "running", "cancelling", "done", "failed"]
+Work = Generator[Progress, None, Callable[[], None]]
+
+#: Blocks that may be on their way to a view at once.
+IN_FLIGHT = 2
+
+
+class Session:
+    """One image, its settings, its run and what came of it.
+
+    Parameters
+    ----------
+    image : Image, Stack, path, ndarray or other, optional
+        As for `open_image`; opened at once, on the calling thread.
+    acknowledge : bool, optional
+        A view promises to call `acknowledge` for each `progressed` that carries a
+        block; the worker then never runs more than two blocks ahead of it.
+
+    Attributes
+    ----------
+    image : Image, Stack or None
+        What is worked on.
+    method : str
+        Key of METHODS.
+    settings : RunSettings
+        Settings of that method.
+    find_settings : FindSettings
+        How sources are searched.
+    state : str
+        "idle", "loading", "running", "cancelling", "done" or "failed".
+    progress : Progress or None
+        The last step.
+    partial : ndarray or None
+        Blocks received so far, NaN elsewhere; what a cancelled run leaves.
+    result : Separation, StackSeparation or None
+        Of the last finished run.
+    previewed : Separation or None
+        Of the last finished preview.
+    sources : QTable or None
+        Sources of `result`.
+    selected : Inspection or None
+        What was last inspected.
+    error : BGRemError or None
+        Why the last run failed.
+    """
+
+    state_changed = Signal(str)
+    progressed = Signal(Progress)
+    result_changed = Signal(object)
+    preview_changed = Signal(object)
+    sources_changed = Signal(object)
+    selected_changed = Signal(object)
+    failed = Signal(BGRemError)
+
+    def __init__(self, image: object = None, *, acknowledge: bool = False) -> None:
+        self.image: Opened | None = None if image is None else open_image(image)
+        self.method = "bgrem"
+        self.settings: RunSettings = self.chosen.settings()
+        self.find_settings = FindSettings()
+        self.state: State = "idle"
+        self.progress: Progress | None = None
+        self.partial: NDArray[np.float32] | None = None
+        self.result: Result | None = None
+        self.previewed: Separation | None = None
+        self.sources: QTable | None = None
+        self.selected: Inspection | None = None
+        self.error: BGRemError | None = None
+        self._source: object = image
+        self._flight = threading.Semaphore(IN_FLIGHT) if acknowledge else None
+        self._change = threading.Condition(threading.RLock())
+        self._newest = 0
+        self._waiting: tuple[int, State, Callable[[], Work]] | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def chosen(self) -> Method:
+        """The registered method."""
+        return get_method(self.method)
+
+    def choose(self, method: str, **settings: Any) -> None:
+        """Choose a method and its settings.
+
+        Raises
+        ------
+        UsageError
+            An unknown method or setting, or a value out of range.
+        """
+        from bgrem_core.api import make_settings
+
+        self.settings = make_settings(get_method(method).settings, settings)
+        self.method = method
+
+    def open(self, source: object, settings: OpenSettings | None = None) -> None:
+        """Open another image on the worker thread; what there was is dropped."""
+
+        def work() -> Work:
+            opened = open_image(source, settings=settings)
+            yield Progress(stage="loading", done=1, total=1)
+
+            def finish() -> None:
+                self._source, self.image = source, opened
+                self.result = self.sources = self.selected = self.previewed = None
+                self.partial = None
+                self._set_state("idle")
+
+            return finish
+
+        self._submit("loading", work)
+
+    def start(self) -> None:
+        """Run the method over the whole image; a run at work gives way.
+
+        Raises
+        ------
+        UsageError
+            There is no image.
+        """
+        image, method, settings = self._image(), self.chosen, self.settings
+
+        def work() -> Work:
+            self.partial = None
+            steps = run(image, method, settings)
+            result = yield from self._keep_partial(steps, image)
+
+            def finish() -> None:
+                self.result, self.sources, self.partial = result, None, None
+                self._set_state("done")
+                self.result_changed.emit(result)
+
+            return finish
+
+        self._submit("running", work)
+
+    def preview(self, block: Block) -> None:
+        """Run the method over a rectangle, with the whole frame's noise.
+
+        Its sky comes from what is visible; the result is `previewed`, never `result`.
+
+        Parameters
+        ----------
+        block : tuple of slice
+            Rows and columns.
+        """
+        image, method, settings = self._plane(), self.chosen, self.settings
+
+        def work() -> Work:
+            from bgrem_core.methods.common import scale_pass
+
+            scale = yield from scale_pass(image)
+            # Kept for the next preview: the frame does not change.
+            if self.image is image:
+                self.image = dataclasses.replace(image, scale=scale)
+            part = crop(image, block, scale=scale)
+            result = yield from method.iterate(part, settings)
+
+            def finish() -> None:
+                self.previewed = result
+                self._set_state("done")
+                self.preview_changed.emit(result)
+
+            return finish
+
+        self._submit("running", work)
+
+    def find(self) -> None:
+        """Search the result for sources, on the worker thread."""
+        result, method, settings = self._separation(), self.chosen, self.find_settings
+
+        def work() -> Work:
+            yield Progress(stage="find", done=0, total=1)
+            sources = method.find(result, settings)
+
+            def finish() -> None:
+                self.sources = sources
+                self._set_state("done")
+                self.sources_changed.emit(sources)
+
+            return finish
+
+        self._submit("running", work)
+
+    def inspect(self, x: float, y: float) -> "Inspection":
+        """Look at the source nearest to a pixel, on the calling thread."""
+        from bgrem_core.inspection import inspect
+
+        self.selected = inspect(self._separation(), x, y)
+        self.selected_changed.emit(self.selected)
+        return self.selected
+
+    def cancel(self) -> None:
+        """Stop what is at work after its current step; nothing is lost but the run."""
+        with self._change:
+            self._newest += 1
+            self._waiting = None
+            if self.state in ("running", "loading"):
+                self._set_state("cancelling")
+
+    def acknowledge(self) -> None:
+        """Tell the worker that a view has taken a block."""
+        if self._flight:
+            self._flight.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is at work; False if `timeout` seconds passed before."""
+        with self._change:
+            return self._change.wait_for(lambda: self._thread is None, timeout)
+
+    def as_python(self) -> str:
+        """Return a script that gives the same result."""
+        source = repr(str(self._path())) if self._path() else "image"
+        default = self.chosen.settings()
+        said = [f"method={self.method!r}"] + [
+            f"{f.name}={getattr(self.settings, f.name)!r}"
+            for f in dataclasses.fields(self.settings)
+            if getattr(self.settings, f.name) != getattr(default, f.name)
+        ]
+        found = [
+            f"{f.name}={getattr(self.find_settings, f.name)!r}"
+            for f in dataclasses.fields(self.find_settings)
+            if getattr(self.find_settings, f.name) != f.default
+        ]
+        find = ", ".join(["result", *found])
+        return (
+            "import bgrem_core\n\n"
+            f"result = bgrem_core.clean({source}, {', '.join(said)})\n"
+            f"sources = bgrem_core.find_sources({find})\n"
+        )
+
+    def _path(self) -> object:
+        image = self.image.planes[0] if isinstance(self.image, Stack) else self.image
+        return image.origin.path if image else None
+
+    def _image(self) -> Opened:
+        if self.image is None:
+            raise UsageError("there is no image", hint="open one first")
+        return self.image
+
+    def _plane(self) -> Image:
+        image = self._image()
+        return image.planes[0] if isinstance(image, Stack) else image
+
+    def _separation(self) -> Separation:
+        if self.result is None:
+            raise UsageError("there is no result yet", hint="run a method first")
+        result = self.result
+        return result if isinstance(result, Separation) else result.planes[0]
+
+    def _keep_partial(
+        self, steps: Generator[Progress, None, Result], image: Opened
+    ) -> Generator[Progress, None, Result]:
+        try:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    result: Result = end.value
+                    return result
+                if step.block is not None and step.tile is not None:
+                    if self.partial is None:
+                        shape = self._plane_shape(image)
+                        self.partial = allocate(shape)
+                        self.partial[:] = np.nan
+                    self.partial[step.tile.keep] = step.block
+                yield step
+        finally:
+            steps.close()
+
+    @staticmethod
+    def _plane_shape(image: Opened) -> tuple[int, int]:
+        return (image.planes[0] if isinstance(image, Stack) else image).shape
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self.state_changed.emit(state)
+
+    def _submit(self, state: State, work: Callable[[], Work]) -> None:
+        with self._change:
+            self._newest += 1
+            self._waiting = (self._newest, state, work)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._loop, name="bgrem-session", daemon=True
+                )
+                self._thread.start()
+
+    def _loop(self) -> None:
+        while True:
+            with self._change:
+                job, self._waiting = self._waiting, None
+                if job is None:
+                    self._thread = None
+                    self._change.notify_all()
+                    return
+            self._do(*job)
+
+    def _do(self, ticket: int, state: State, work: Callable[[], Work]) -> None:
+        self.error = None
+        self._set_state(state)
+        try:
+            finish = self._follow(work(), ticket)
+            if finish is not None:
+                finish()
+            elif self._waiting is None:
+                self._set_state("idle")
+        except BGRemError as error:
+            self._fail(error)
+        except MemoryError:
+            self._fail(OutOfMemory("memory ran out", hint="use smaller tiles"))
+        except Exception as error:  # noqa: BLE001 - a window must survive everything
+            kind = type(error).__name__
+            failure = BGRemError(f"{kind}: {error}", hint="this is a fault of bgrem")
+            failure.__cause__ = error
+            self._fail(failure)
+
+    def _fail(self, error: BGRemError) -> None:
+        self.error = error
+        self._set_state("failed")
+        self.failed.emit(error)
+
+    def _follow(self, work: Work, ticket: int) -> Callable[[], None] | None:
+        """Run to the end, or close the work and return None if it is not wanted."""
+        try:
+            while True:
+                try:
+                    step = next(work)
+                except StopIteration as end:
+                    finish: Callable[[], None] = end.value
+                    return finish if self._wanted(ticket) else None
+                if not self._wanted(ticket) or not self._take_off(step, ticket):
+                    return None
+                self.progress = step
+                self.progressed.emit(step)
+        finally:
+            work.close()
+
+    def _wanted(self, ticket: int) -> bool:
+        with self._change:
+            return ticket == self._newest
+
+    def _take_off(self, step: Progress, ticket: int) -> bool:
+        """Wait until a view can take another block; False if the run was cancelled."""
+        if self._flight is None or step.block is None:
+            return True
+        while not self._flight.acquire(timeout=0.05):
+            if not self._wanted(ticket):
+                return False
+        return True

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from bgrem_core.errors import ImageError, UsageError
+from bgrem_core.image import MaskBit
+from bgrem_core.io import open_image
+from bgrem_core.io.masks import parse_bits
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "masks"),
+    [
+        (None, 1 << 14, True),
+        ("1,64", 64, True),
+        ("1+64", 64, True),
+        ("1,64", 2, False),
+        ("~4096,8", 8, False),
+        ("~4096,8", 4096, False),
+        ("~4096,8", 4097, True),
+        ("0", 255, False),
+    ],
+)
+def test_bits_are_read(text, value, masks):
+    assert bool(parse_bits(text) & value) is masks
+
+
+@pytest.mark.parametrize("text", ["cosmic", "", "-1", "1;2", "1.5", str(2**63)])
+def test_other_words_are_refused(text):
+    with pytest.raises(UsageError, match="is not a list of bit values"):
+        parse_bits(text)
+
+
+class TestSaturation:
+    def test_header_level_masks_and_is_counted(self, noise, save):
+        noise[3, 4] = 60000
+        noise[3, 5] = 50000
+        hdu = fits.PrimaryHDU(noise)
+        hdu.header["SATURATE"] = 50000.0
+        image = open_image(save(hdu))
+        assert image.flags[3, 4] == image.flags[3, 5] == MaskBit.SATURATED
+        assert image.saturation == 50000
+        assert "2 pixels (0.096 %) are saturated" in image.notices
+
+    def test_stated_level_wins(self, noise, save):
+        noise[3, 4] = 60000
+        hdu = fits.PrimaryHDU(noise)
+        hdu.header["SATLEVEL"] = 90000
+        assert open_image(save(hdu), saturation=55000).flags[3, 4]
+
+    def test_a_level_in_another_unit_is_not_used(self, noise, save):
+        hdu = fits.PrimaryHDU(noise)
+        hdu.header["SATURATE"] = 500.0
+        image = open_image(save(hdu))
+        assert not image.flags.any()
+        assert image.saturation is None
+        assert any("SATURATE=500 is not used" in n for n in image.notices)
+
+
+def test_a_frame_without_a_good_pixel_is_refused(noise):
+    with pytest.raises(ImageError, match=r"no pixel.*masked by the user"):
+        open_image(noise, mask=np.ones(noise.shape, bool))
+
+
+def test_bayer_patterns_are_refused(noise, save):
+    hdu = fits.PrimaryHDU(noise)
+    hdu.header["BAYERPAT"] = "RGGB"
+    path = save(hdu)
+    with pytest.raises(ImageError, match=r"BAYERPAT=RGGB.*debayer the image first"):
+        open_image(path)

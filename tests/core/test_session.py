@@ -1,0 +1,208 @@
+"""Session: one run as a window sees it, without a window."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from bgrem_core.errors import BGRemError, UsageError
+from bgrem_core.session import Session
+
+LONG = 20.0
+
+
+@pytest.fixture
+def session(toy_method, frame):
+    session = Session(frame)
+    session.choose("toy", level=7.0)
+    yield session
+    session.cancel()
+    assert session.wait(LONG), "the worker did not end"
+
+
+class Gate:
+    """Holds the worker before a tile until it is opened."""
+
+    def __init__(self, toy, at):
+        self.reached, self.opened = threading.Event(), threading.Event()
+        self.at = at
+        toy.hook["before_tile"] = self
+
+    def __call__(self, done):
+        if done == self.at:
+            self.reached.set()
+            assert self.opened.wait(LONG)
+
+
+def test_a_run_ends_done_with_a_result_that_adds_up(session, frame):
+    states, results = [], []
+    session.state_changed.connect(states.append)
+    session.result_changed.connect(results.append)
+    session.start()
+    assert session.wait(LONG)
+    assert states == ["running", "done"]
+    assert results == [session.result]
+    np.testing.assert_array_equal(session.result.cleaned, frame - np.float32(7))
+    assert session.partial is None
+
+
+def test_work_is_done_on_another_thread(session):
+    threads = []
+    session.progressed.connect(lambda step: threads.append(threading.get_ident()))
+    session.start()
+    assert session.wait(LONG)
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_cancel_stops_after_the_current_tile_and_leaves_what_was_done(
+    session, toy_method, frame
+):
+    gate = Gate(toy_method, at=3)
+    states = []
+    session.state_changed.connect(states.append)
+    session.start()
+    assert gate.reached.wait(LONG)
+    session.cancel()
+    gate.opened.set()
+    assert session.wait(LONG)
+    assert states == ["running", "cancelling", "idle"]
+    assert session.result is None
+    done = np.isfinite(session.partial)
+    assert 0 < done.mean() < 1
+    np.testing.assert_array_equal(session.partial[done], (frame - np.float32(7))[done])
+
+
+def test_the_newest_run_wins(session, toy_method, frame):
+    gate = Gate(toy_method, at=2)
+    results = []
+    session.result_changed.connect(results.append)
+    session.start()
+    assert gate.reached.wait(LONG)
+    session.choose("toy", level=1.0)
+    session.start()
+    session.choose("toy", level=2.0)
+    session.start()
+    gate.opened.set()
+    assert session.wait(LONG)
+    assert len(results) == 1
+    np.testing.assert_array_equal(results[0].cleaned, frame - np.float32(2))
+
+
+def test_an_error_is_kept_and_told_and_the_next_run_works(session):
+    errors = []
+    session.failed.connect(errors.append)
+    session.choose("toy", mood="angry")
+    session.start()
+    assert session.wait(LONG)
+    assert session.state == "failed"
+    assert errors == [session.error]
+    assert isinstance(session.error, BGRemError)
+    assert "the toy is angry" in str(session.error)
+    session.choose("toy")
+    session.start()
+    assert session.wait(LONG)
+    assert (session.state, session.error) == ("done", None)
+
+
+def test_two_sessions_on_one_image_do_not_disturb_each_other(toy_method, frame):
+    before = frame.copy()
+    pair = [Session(frame), Session(frame)]
+    for level, one in enumerate(pair, start=1):
+        one.choose("toy", level=float(level))
+        one.start()
+    assert all(one.wait(LONG) for one in pair)
+    for level, one in enumerate(pair, start=1):
+        np.testing.assert_array_equal(one.result.cleaned, frame - np.float32(level))
+    np.testing.assert_array_equal(frame, before)
+
+
+def test_a_preview_is_of_the_rectangle_and_is_not_the_result(session, frame):
+    session.preview((slice(20, 90), slice(30, 110)))
+    assert session.wait(LONG)
+    assert session.state == "done"
+    assert session.result is None
+    np.testing.assert_array_equal(
+        session.previewed.cleaned, frame[20:90, 30:110] - np.float32(7)
+    )
+
+
+def test_a_preview_keeps_the_noise_of_the_whole_frame(frame):
+    session = Session(frame)
+    session.choose("mesh")
+    session.preview((slice(20, 90), slice(30, 110)))
+    assert session.wait(LONG)
+    assert session.previewed.scale.median_sigma == session.image.scale.median_sigma
+    assert session.previewed.scale.sigma[0:70, 0:80].shape == (70, 80)
+
+
+def test_at_most_two_blocks_are_ahead_of_a_view_that_acknowledges(toy_method, frame):
+    session = Session(frame, acknowledge=True)
+    session.choose("toy")
+    seen, third = [], threading.Event()
+    two = threading.Event()
+
+    def receive(step):
+        seen.append(step)
+        if len(seen) == 2:
+            two.set()
+        if len(seen) == 3:
+            third.set()
+
+    session.progressed.connect(receive)
+    session.start()
+    assert two.wait(LONG)
+    assert not third.wait(0.3)
+    for _ in range(40):
+        session.acknowledge()
+    assert session.wait(LONG)
+    assert session.state == "done"
+
+
+def test_a_view_that_stops_acknowledging_can_still_cancel(toy_method, frame):
+    session = Session(frame, acknowledge=True)
+    session.choose("toy")
+    two, seen = threading.Event(), []
+    session.progressed.connect(lambda s: (seen.append(s), len(seen) == 2 and two.set()))
+    session.start()
+    assert two.wait(LONG)
+    session.cancel()
+    assert session.wait(LONG)
+    assert session.state == "idle"
+
+
+def test_nothing_starts_without_an_image(toy_method):
+    with pytest.raises(UsageError, match="no image"):
+        Session().start()
+
+
+def test_inspecting_without_a_result_is_refused(session):
+    with pytest.raises(UsageError, match="no result yet"):
+        session.inspect(3, 4)
+
+
+def test_find_fills_the_sources(session):
+    session.start()
+    assert session.wait(LONG)
+    session.find()
+    assert session.wait(LONG)
+    assert len(session.sources) == 1
+
+
+def test_opening_another_image_drops_the_old_result(session, frame):
+    session.start()
+    assert session.wait(LONG)
+    session.open(frame[:100])
+    assert session.wait(LONG)
+    assert session.image.shape == (100, 260)
+    assert session.result is None
+
+
+def test_the_python_text_gives_the_same_result(session, frame):
+    session.start()
+    assert session.wait(LONG)
+    text = session.as_python()
+    assert "method='toy', level=7.0" in text
+    scope = {"image": frame}
+    exec(text, scope)  # noqa: S102 - that it runs is the point
+    np.testing.assert_array_equal(scope["result"].cleaned, session.result.cleaned)

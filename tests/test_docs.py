@@ -1,0 +1,147 @@
+"""The pages say what is true: flags, links, and code that runs."""
+
+import argparse
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").glob("*.md"))]
+PAGES.append(CHECKOUT / "src/bgrem_core/samples/README.md")
+
+
+def ids(path):
+    return path.relative_to(CHECKOUT).as_posix()
+
+
+def blocks(page, language):
+    """Return the code blocks of a page in one language, "" for none."""
+    fences = r"^```(\w*)\n(.*?)^```$"
+    found = re.findall(fences, page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [text for name, text in found if name == language]
+
+
+def parser_flags():
+    from bgrem_core.cli import build_parser
+
+    parser = build_parser()
+    return {
+        flag
+        for action in parser._actions
+        for flag in action.option_strings
+        if not isinstance(action, argparse._SubParsersAction)
+    }
+
+
+def test_the_page_of_the_command_names_every_flag_and_no_other():
+    text = (CHECKOUT / "docs/command-line.md").read_text("utf-8")
+    rows = "\n".join(
+        line.split("|")[1] for line in text.splitlines() if line.startswith("| `-")
+    )
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", rows))
+    talked_about = {"--help", "--version"}
+    assert talked_about <= set(re.findall(r"--[a-z]+", text))
+    assert named | talked_about == parser_flags()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_every_flag_of_an_example_exists(page):
+    known = parser_flags() | {"-h"}
+    for block in blocks(page, ""):
+        for line in re.findall(r"^bgrem (?!demo|models|doc).*$", block, re.MULTILINE):
+            used = re.findall(r"(?<=\s)--?[a-z][a-z-]*", line.partition("#")[0])
+            assert set(used) <= known, line
+
+
+def anchors(page):
+    titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", title).strip().lower() for title in titles]
+    return {title.replace(" ", "-") for title in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_every_link_inside_leads_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if link.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+# The recipe for source-extractor is run, with its command, by a test of its own.
+RUNNABLE = [p for p in PAGES if blocks(p, "python") and p.name != "source-extractor.md"]
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=ids)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = compile("\n".join(blocks(page, "python")), ids(page), "exec")
+    exec(code, {})  # noqa: S102 - our own pages
+
+
+def test_the_pages_name_every_column_flag_and_mask_bit():
+    from bgrem_core.catalog import SourceFlag
+    from bgrem_core.columns import DESCRIPTIONS
+    from bgrem_core.image import MaskBit
+
+    text = (CHECKOUT / "docs/output.md").read_text("utf-8")
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    bodies = re.split(r"^#+ .*$", text, flags=re.MULTILINE)[1:]
+    tables = dict(zip(titles, bodies, strict=True))
+    columns = re.findall(r"^\| ([\w, ]+) \|", tables["Catalogue"], re.MULTILINE)
+    named = [name.strip() for cell in columns[1:] for name in cell.split(",")]
+    assert named == list(DESCRIPTIONS)
+    for title, bits in (("Mask", MaskBit), ("Flags", SourceFlag)):
+        numbers = re.findall(r"^\| (\d+) \|", tables[title], re.MULTILINE)
+        assert [int(n) for n in numbers] == [int(bit) for bit in bits]
+
+
+def test_the_pages_name_every_header_key():
+    from bgrem_core.io.provenance import Provenance
+
+    text = (CHECKOUT / "docs/output.md").read_text("utf-8")
+    named = set(re.findall(r"^\| (BGR\w+) \|", text, re.MULTILINE))
+    written = {key for key, _, _ in Provenance(version="1", method="m").cards()}
+    assert named - {"BGRUSE"} == written - {"HISTORY"}
+
+
+@pytest.mark.skipif(not shutil.which("source-extractor"), reason="not installed")
+def test_the_recipe_for_source_extractor_gives_the_fluxes_of_our_catalogue(
+    tmp_path, monkeypatch
+):
+    from bgrem_core import clean, find_sources, samples
+    from bgrem_core.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(samples.path("decam_i"), "frame.fits")
+    (recipe,) = [
+        block
+        for block in blocks(CHECKOUT / "docs/output.md", "")
+        if "source-extractor" in block
+    ]
+    first, _, rest = recipe.partition("\n")
+    assert main(shlex.split(first)[1:]) == 0
+    subprocess.run(["bash", "-ec", rest], check=True, capture_output=True, timeout=60)
+
+    text = Path("frame.cat").read_text()
+    columns = re.findall(r"^# +\d+ (\w+)", text, re.MULTILINE)
+    theirs = dict(zip(columns, np.loadtxt("frame.cat").T, strict=True))
+    ours = find_sources(clean("frame.fits"))
+    clear = (ours["snr"] > 30) & (ours["flags"] & 127 == 0)
+    assert clear.sum() >= 3
+    for row in ours[clear]:
+        apart = np.hypot(
+            theirs["X_IMAGE"] - row["x_fits"].value,
+            theirs["Y_IMAGE"] - row["y_fits"].value,
+        )
+        nearest = np.argmin(apart)
+        assert apart[nearest] < 1
+        assert theirs["FLUX_AUTO"][nearest] == pytest.approx(row["flux"], rel=0.1)
