@@ -19,7 +19,7 @@ elif ! "$python" -c "import venv, ensurepip" 2>/dev/null; then
 fi
 
 if [ "${1:-demo}" = test ] && ! command -v source-extractor >/dev/null; then
-    need source-extractor "one test checks the recipe for it in docs/output.md"
+    need source-extractor "one test checks the recipe for it in docs/source-extractor.md"
 fi
 
 [ ${#packages[@]} -gt 0 ] || exit 0

@@ -70,6 +70,7 @@ class Frame:
     kind: Kind
     image: np.ndarray
     source: np.ndarray
+    sky: np.ndarray
     truth: Truth
 
 
@@ -92,7 +93,9 @@ def make_frame(name: str, *, side: int = 2048) -> Frame:
     noise = draw_noise(rng, scene.source, sigma_e=kind.sigma_e, rho=kind.rho)
     sky = draw_sky(rng, shape=(side, side), level=kind.level)
     image = scene.source + sky + noise
-    return Frame(kind=kind, image=image, source=scene.source, truth=scene.truth)
+    return Frame(
+        kind=kind, image=image, source=scene.source, sky=sky, truth=scene.truth
+    )
 
 
 class Denoiser:

@@ -35,7 +35,7 @@ CAP = 10.0  # false per Mpix
 DRAWS = 1000
 STEP = 0.93
 DEFAULT_3X3 = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)
-# Declared before any frame was looked at; the same for all arms but the first.
+# Fixed before these weights existed; the same for all arms but the first.
 RECIPES = ("sep 32/0.005", "sep 64/0.0001", "maxima", "product")
 DISCS = [(18.0, 0.85), (18.0, 0.34), (53.0, 0.85), (53.0, 0.34)]  # pix, sigma/pix
 
