@@ -23,6 +23,8 @@ _Bools = NDArray[np.bool_]
 _AUTO, _AUTO_FWHM = 256, 20
 #: A cell counts if this share of its pixels is not masked.
 _LEAST = 0.3
+#: Structure of the sky itself stays below so many sigma and this share of its level.
+_GLOW, _GLOW_SHARE = 5.0, 0.3
 #: Side of the blocks on which "auto" looks at the frame.
 _BLOCK = 32
 #: Sources on a denoised image: above so many sigma of the input's noise.
@@ -298,7 +300,9 @@ class _Blocks:
             above = self.level - _envelope(self.level, 1)
             middle, peak = np.quantile(above[known], (0.6, 0.97))
             sky = abs(_plateau_level(self.level, self.error))
-            if peak > 2.5 * middle and peak > 0.05 * sky:
+            # A vignette or a glow is faint, in sigma and as a share of the sky.
+            faint = peak < _GLOW and peak < _GLOW_SHARE * sky
+            if peak > 2.5 * middle and peak > 0.05 * sky and not faint:
                 free[known & (above > max(0.3, 4 * self.error))] = 0.0
         cells = [
             float(part.mean())
