@@ -14,6 +14,7 @@ import numpy as np
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import source_table
 from bgrem_core.detect import Detections, detect_blocks
+from bgrem_core.image import MaskBit
 from bgrem_core.matched import matched_filter, weighted_noise
 from bgrem_core.photometry import (
     DEFAULT_FWHM,
@@ -261,13 +262,20 @@ def _card_threshold(
 
 def _in_sigma(separation: "Separation", cleaned: "Plane", sky: "Plane") -> LazyPlane:
     sigma, flags = separation.scale.sigma, separation.flags
+    level = separation.image.saturation
 
     def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
         noise = np.asarray(sigma[rows, cols])
         signal = np.asarray(cleaned[rows, cols] - sky[rows, cols], np.float32)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             out = np.where(noise > 0, signal / noise, _noise_free(signal))
-        out[(flags[rows, cols] != 0) | ~np.isfinite(out)] = np.nan
+        # A saturated core is the top of its star: masked, its rim would be a wreath of
+        # sources; as read, its values are no light curve but steps of the detector.
+        bits = flags[rows, cols]
+        full = (bits == MaskBit.SATURATED) & np.isfinite(out) & (noise > 0)
+        if level is not None:
+            out[full] = level / noise[full]
+        out[((bits != 0) & ~full) | ~np.isfinite(out)] = np.nan
         return out
 
     return LazyPlane(separation.shape, evaluate)

@@ -1,0 +1,85 @@
+"""Finding sources through the whole product."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+import bgrem_core
+from bgrem_core import cli
+
+
+def noise(seed, shape=(1024, 1024), sigma=5.0):
+    frame = np.random.default_rng(seed).normal(100, sigma, shape)
+    return bgrem_core.open_image(frame.astype(np.float32), fwhm=4.0)
+
+
+def star(shape, y, x, peak, fwhm=4.0):
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    r2 = (rows - y) ** 2 + (cols - x) ** 2
+    return peak * np.exp(-2.7726 * r2 / fwhm**2)
+
+
+@pytest.mark.parametrize("method", ["mesh", "bgrem"])
+def test_pure_noise_gives_no_more_than_the_expected_false_detections(method):
+    result = bgrem_core.clean(noise(1), method=method, sky_scale=256)
+    # Poisson: 1 and 10 are expected, the limits are five sigma above.
+    assert len(bgrem_core.find_sources(result)) <= 5
+    assert len(bgrem_core.find_sources(result, deep=True)) <= 26
+
+
+def test_both_halves_of_a_frame_of_two_depths_have_like_false_counts():
+    draw = np.random.default_rng(4)
+    frame = draw.normal(0, 4.0, (1024, 2048))
+    frame[:, 1024:] *= 2.5
+    image = bgrem_core.open_image((100 + frame).astype("f4"), fwhm=4.0)
+    result = bgrem_core.clean(image, method="mesh", sky_scale=256)
+    found = bgrem_core.find_sources(result, threshold=3.5, min_snr=0.0)
+    x = np.asarray(found["x"], float)
+    left, right = np.sum(x < 976), np.sum(x > 1072)
+    assert left > 20
+    assert abs(left - right) < 5 * np.sqrt(left + right)
+
+
+@pytest.mark.parametrize("method", ["mesh", "bgrem"])
+def test_a_saturated_star_is_one_source(method):
+    shape = (256, 256)
+    frame = noise(2, shape).data + star(shape, 120, 130, 60000)
+    draw = np.random.default_rng(3)
+    full = frame > 20000
+    frame[full] = 20000 + draw.uniform(0, 3000, full.sum())
+    image = bgrem_core.open_image(frame.astype("f4"), saturation=20000, fwhm=4.0)
+    result = bgrem_core.clean(image, method=method, sky_scale=64)
+    found = bgrem_core.find_sources(result)
+    near = np.hypot(np.asarray(found["x"]) - 130, np.asarray(found["y"]) - 120) < 15
+    assert near.sum() == 1
+    assert found["flags"][near][0] & 2
+
+
+def test_labels_of_the_segments_are_the_ids_of_the_catalogue(tmp_path):
+    shape = (200, 260)
+    frame = noise(5, shape).data
+    for k, (y, x) in enumerate([(40, 50), (100, 200), (150, 90)]):
+        frame += star(shape, y, x, 150 * (k + 1))
+    fits.writeto(tmp_path / "f.fits", frame.astype("f4"))
+    arguments = ["-f", str(tmp_path / "f.fits"), "--layers", "--catalog", ".fits"]
+    assert cli.main([*arguments, "--method", "mesh", "--quiet"]) == 0
+    rows = fits.getdata(tmp_path / "BGRem_f_catalog.fits")
+    segm = fits.getdata(tmp_path / "BGRem_f.fits", extname="SEGM")
+    assert len(rows) == 3
+    for row in rows:
+        assert segm[round(row["y"]), round(row["x"])] == row["id"]
+    assert set(np.unique(segm)) == {0, *rows["id"]}
+
+
+def test_ids_of_several_planes_go_on_from_one_to_the_next(tmp_path):
+    shape = (200, 260)
+    hdus = [fits.PrimaryHDU()]
+    for k in range(2):
+        frame = noise(k, shape).data + star(shape, 40 + 60 * k, 50, 300)
+        hdus.append(fits.ImageHDU(frame.astype("f4"), name=f"CCD{k + 1}"))
+    fits.HDUList(hdus).writeto(tmp_path / "m.fits")
+    arguments = ["-f", str(tmp_path / "m.fits"), "-i", "all", "--catalog", ".fits"]
+    assert cli.main([*arguments, "--method", "mesh", "--quiet", "--layers"]) == 0
+    rows = fits.getdata(tmp_path / "BGRem_m_catalog.fits")
+    assert rows["id"].tolist() == [1, 2]
+    assert rows["plane"].tolist() == [0, 1]
