@@ -1,6 +1,6 @@
 """From a real frame to a cleaned image and a catalogue, in ten lines.
 
-    python examples/first_steps.py [FOLDER]
+python examples/first_steps.py [FOLDER]
 """
 
 import sys

@@ -1,6 +1,6 @@
 """False detections of the whole product on frames that hold nothing but noise.
 
-    python benchmarks/optical/noise_only.py [--frames 4] [--rho 0 0.3]
+python benchmarks/optical/noise_only.py [--frames 4] [--rho 0 0.3]
 """
 
 import argparse
