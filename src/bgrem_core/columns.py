@@ -23,7 +23,7 @@ DESCRIPTIONS = {
     "dec": "declination of the WCS",
     "flux": "total flux on the photometric plane, which is not denoised",
     "flux_err": "its standard error, noise correlation included",
-    "snr": "flux / flux_err",
+    "snr": "flux over its error without that of the aperture correction",
     "mag": "zero point - 2.5 log10(flux)",
     "fwhm": "full width at half maximum, PSF included",
     "a": "standard deviation along the major axis",

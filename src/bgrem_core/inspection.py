@@ -259,6 +259,7 @@ class _Cut:
             "residual": self._level(self.separation.residual_plane, at, off=True),
         }
         factor = self._correction(radius)
+        doubt = float(self.meta.get("aperture_correction_err") or 0.0)
         total = {
             name: float(sep.sum_circle(plane, *at, radius, mask=bad, subpix=0)[0][0])
             for name, plane in planes.items()
@@ -285,7 +286,7 @@ class _Cut:
             dec=float(dec[0]),
             found=found,
             flux=factor * total["original"],
-            flux_err=factor * noise,
+            flux_err=float(np.hypot(factor * noise, doubt * total["original"])),
             snr=total["original"] / noise if noise > 0 else nan,
             flux_cleaned=factor * total["cleaned"],
             flux_residual=factor * total["residual"],

@@ -114,6 +114,9 @@ class Measured:
     ----------
     flux, flux_err : ndarray of float64
         Total flux and its error, image unit.
+    snr : ndarray of float64
+        Flux over its error, that of the aperture correction left out: it is common to
+        all sources and says nothing of whether one is there.
     aperture_flux, aperture_err : ndarray of float64
         In the aperture, not corrected.
     sky, sky_err : ndarray of float64
@@ -132,6 +135,7 @@ class Measured:
 
     flux: "Floats"
     flux_err: "Floats"
+    snr: "Floats"
     aperture_flux: "Floats"
     aperture_err: "Floats"
     sky: "Floats"
@@ -144,12 +148,6 @@ class Measured:
     flags: "Ints"
     setup: Setup
     correction: Correction
-
-    @property
-    def snr(self) -> "Floats":
-        """Flux over its error."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.flux / self.flux_err)
 
 
 def measure_arrays(
@@ -609,6 +607,8 @@ def _finish(
         corrected = ~use
     else:
         corrected = np.ones(len(flux), bool)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        significance = np.asarray(flux / error)
     relative = correction.error / correction.factor
     error = np.where(corrected, np.hypot(error, relative * flux), error)
     flags |= np.where(extended, SourceFlag.EXTENDED, 0)
@@ -617,6 +617,7 @@ def _finish(
     return Measured(
         flux=flux,
         flux_err=error,
+        snr=significance,
         aperture_flux=c["small"],
         aperture_err=small_err,
         sky=c["sky"],
