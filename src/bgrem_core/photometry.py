@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 How = Literal["auto", "aperture", "kron", "psf"]
 METHODS: tuple[How, ...] = ("auto", "aperture", "kron", "psf")
 
+BROADER = 1.15
+"""Least width of an extended source, FWHM."""
 APERTURE = 0.75
 """Radius of the aperture, FWHM: near the best S/N of faint point sources."""
 WIDE, FAR = 1.75, 3.0
@@ -587,7 +589,10 @@ def _finish(
     flux = correction.factor * c["small"]
     error = correction.factor * small_err
     foreign = _foreign(x, y, flux, snr, setup)
+    width = FWHM_PER_SIGMA * np.sqrt(c["a"] * c["b"]) / moment_growth(setup.profile)
     extended = _extended(c, near, foreign, setup, correction)
+    # A star on a galaxy grows with the aperture too, but its own shape is a star's.
+    extended &= width > BROADER * setup.fwhm
     flags |= np.where(foreign > 0.05 * np.abs(c["small"]), SourceFlag.BLENDED, 0)
     if method in ("auto", "psf"):
         use = np.isfinite(c["psf"])
@@ -623,7 +628,7 @@ def _finish(
         sky=c["sky"],
         sky_err=c["sky_err"],
         sigma=c["sigma"],
-        fwhm=FWHM_PER_SIGMA * np.sqrt(c["a"] * c["b"]) / moment_growth(setup.profile),
+        fwhm=width,
         a=c["a"],
         b=c["b"],
         theta=c["theta"],
