@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from bgrem_core.errors import UsageError
 from bgrem_core.image import Opened, Stack
 from bgrem_core.io import open_image
@@ -136,6 +138,7 @@ def find_sources(separation: Separation, **settings: Any) -> "QTable":
     UsageError
         An unknown setting, or a value out of range.
     """
+    separation = single(separation)
     method = get_method(separation.provenance.method)
     return method.find(separation, make_settings(FindSettings, settings))
 
@@ -162,9 +165,20 @@ def measure(
     -------
     astropy.table.QTable
         One row for each position, in order.
+
+    Raises
+    ------
+    UsageError
+        `x` and `y` differ in shape, or the result has several planes.
     """
     from bgrem_core.photometry import measure_at
 
+    separation = single(separation)
+    if np.shape(x) != np.shape(y):
+        raise UsageError(
+            f"x has the shape {np.shape(x)} and y {np.shape(y)}",
+            hint="give one y for each x",
+        )
     return measure_at(separation, x, y, method=method)
 
 
@@ -185,7 +199,23 @@ def inspect(separation: Separation, x: float, y: float) -> "Inspection":
     """
     from bgrem_core.inspection import inspect as look
 
-    return look(separation, x, y)
+    return look(single(separation), x, y)
+
+
+def single(result: Result) -> Separation:
+    """Return the one separation of a result.
+
+    Raises
+    ------
+    UsageError
+        The result has several planes.
+    """
+    if isinstance(result, StackSeparation):
+        raise UsageError(
+            f"this result has {len(result)} planes",
+            hint="use result.planes[k] with k from 0",
+        )
+    return result
 
 
 def make_settings(kind: type[S], values: dict[str, Any]) -> S:

@@ -1,18 +1,23 @@
 """One file on its way through the house: door, method, search, output."""
 
 from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgrem_core.api import Result, run
-from bgrem_core.catalog import write_catalog
+from bgrem_core.catalog import find_writer, staged_catalog
+from bgrem_core.errors import UsageError, WriteError
 from bgrem_core.flags import Request
 from bgrem_core.image import Opened, Stack
 from bgrem_core.io import (
     catalog_path,
+    check_kind,
     check_target,
     is_product,
+    is_same_file,
+    make_folder,
     open_all,
     open_image,
     output_path,
@@ -55,13 +60,87 @@ class Outcome:
     skipped: str = ""
 
 
-def clean_file(source: Path, request: Request) -> Generator[Progress, None, Outcome]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One file and where its results go.
+
+    Attributes
+    ----------
+    source : Path
+        The input.
+    target : Path
+        The cleaned file.
+    listing : Path or None
+        The catalogue, if one was asked for.
+    """
+
+    source: Path
+    target: Path
+    listing: Path | None
+
+
+def plan(sources: Sequence[Path], request: Request) -> list[Plan]:
+    """Decide where the results of several files go, before anything is done.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        All inputs of one call.
+    request : Request
+        All settings.
+
+    Returns
+    -------
+    list of Plan
+        In the order of the inputs.
+
+    Raises
+    ------
+    UsageError
+        Two results would have one name, or a name is of no use.
+    WriteError
+        A result would replace one of the inputs.
+    """
+    out = request.output
+    plans = []
+    taken: dict[Path, Path] = {}
+    for source in sources:
+        target = output_path(source, folder=out.output, prefix=out.prefix)
+        check_kind(target, layers=out.layers)
+        listing = None
+        if out.catalog is not None:
+            listing = catalog_path(target, out.catalog)
+            find_writer(listing)
+        for path in filter(None, (target, listing)):
+            _check_free(path, source, sources, taken)
+        plans.append(Plan(source=source, target=target, listing=listing))
+    return plans
+
+
+def _check_free(
+    path: Path, source: Path, sources: Sequence[Path], taken: dict[Path, Path]
+) -> None:
+    for other in sources:
+        if other != source and is_same_file(path, other):
+            raise WriteError(
+                f"{path.name} would replace the input {other}",
+                hint="choose another name, prefix or folder",
+            )
+    first = taken.setdefault(path.absolute(), source)
+    if first is not source:
+        raise UsageError(
+            f"{path} would hold the results of both {first} and {source}",
+            hint="write to several folders, or name only an extension",
+        )
+
+
+def clean_file(file: Plan, request: Request) -> Generator[Progress, None, Outcome]:
     """Clean one file and write what was asked for.
 
     Parameters
     ----------
-    source : Path
-        A FITS, TIFF or PNG file.
+    file : Plan
+        A FITS, TIFF or PNG file and where its results go.
     request : Request
         All settings.
 
@@ -81,42 +160,41 @@ def clean_file(source: Path, request: Request) -> Generator[Progress, None, Outc
         Any; nothing is written then.
     """
     out = request.output
-    target = output_path(source, folder=out.output, prefix=out.prefix)
-    check_target(target, source, overwrite=out.overwrite)
-    listing = None
-    if out.catalog is not None:
-        listing = catalog_path(target, out.catalog)
-        check_target(listing, source, overwrite=out.overwrite)
-    opened = _open(source, request)
+    if out.output is not None:
+        make_folder(Path(out.output))
+    for path in filter(None, (file.target, file.listing)):
+        check_target(path, file.source, overwrite=out.overwrite)
+    opened = _open(file.source, request)
     if any(is_product(plane.header) for one in opened for plane in _planes(one)):
-        return Outcome(source=source, skipped="it is a result of bgrem already")
+        return Outcome(source=file.source, skipped="it is a result of bgrem already")
     results: list[Result] = []
     for one in opened:
         result = yield from run(one, request.method, request.run)
         results.append(result)
-    separations = tuple(s for result in results for s in _separations(result))
     table = None
-    if listing is not None:
-        yield Progress(stage="find", done=0, total=1)
-        table, results = _search(results, request)
-        yield Progress(stage="find", done=1, total=1)
-    yield Progress(stage="write", done=0, total=1)
-    write(
-        results if len(results) > 1 else results[0],
-        target,
-        layers=out.layers,
-        clip=out.clip,
-        overwrite=out.overwrite,
-    )
-    if table is not None and listing is not None:
-        write_catalog(table, listing, overwrite=out.overwrite)
+    with ExitStack() as stack:
+        if file.listing is not None:
+            yield Progress(stage="find", done=0, total=1)
+            table, results = _search(results, request)
+            # Its name comes after the image's: both are there, or none.
+            stack.enter_context(
+                staged_catalog(table, file.listing, overwrite=out.overwrite)
+            )
+        yield Progress(stage="write", done=0, total=1)
+        write(
+            results if len(results) > 1 else results[0],
+            file.target,
+            layers=out.layers,
+            clip=out.clip,
+            overwrite=out.overwrite,
+        )
     yield Progress(stage="write", done=1, total=1)
     return Outcome(
-        source=source,
-        output=target,
-        catalog=listing,
+        source=file.source,
+        output=file.target,
+        catalog=file.listing,
         sources=table,
-        separations=separations,
+        separations=tuple(s for result in results for s in _separations(result)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import contextmanager
 from enum import IntFlag
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -55,8 +56,60 @@ def write_catalog(
     WriteError
         The file exists, or cannot be written.
     """
+    with staged_catalog(table, path, overwrite=overwrite):
+        pass
+    return Path(path)
+
+
+@contextmanager
+def staged_catalog(
+    table: "QTable", path: "str | Path", *, overwrite: bool = False
+) -> "Iterator[None]":
+    """Write a catalogue aside, and give it its name when the block ends well.
+
+    Parameters
+    ----------
+    table, path, overwrite
+        As for `write_catalog`.
+
+    Yields
+    ------
+    None
+        The catalogue is on disk, without its name.
+
+    Raises
+    ------
+    UsageError
+        An extension that is not one of these.
+    WriteError
+        The file exists, or cannot be written.
+    """
     from bgrem_core.io.atomic import atomic_write
 
+    writer = find_writer(path)
+    with atomic_write(path, overwrite=overwrite) as file:
+        writer(table, file)
+        yield
+
+
+def find_writer(path: "str | Path") -> "Callable[[QTable, IO[bytes]], None]":
+    """Return what writes catalogues of this extension.
+
+    Parameters
+    ----------
+    path : str or Path
+        Name of a catalogue.
+
+    Returns
+    -------
+    callable
+        Takes the table and an open binary file.
+
+    Raises
+    ------
+    UsageError
+        An extension that no catalogue has.
+    """
     target = Path(path)
     writer = _WRITERS.get(target.suffix.lower())
     if writer is None:
@@ -64,9 +117,7 @@ def write_catalog(
             f"{target.name} is not the name of a catalogue",
             hint=f"use one of {', '.join(_WRITERS)}",
         )
-    with atomic_write(target, overwrite=overwrite) as file:
-        writer(table, file)
-    return target
+    return writer
 
 
 def _ecsv(table: "QTable", file: IO[bytes]) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import glob
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from bgrem_core.errors import BGRemError, OutOfMemory, UsageError
 CANCELLED = 130
 #: Exit code when some of several files failed.
 SOME_FAILED = 1
+
+#: A negative number as people type it.
+NEGATIVE = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 
 DESCRIPTION = "Separate astronomical images into sources and background."
 EPILOG = """commands:
@@ -60,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
     except BGRemError as error:
         if debug:
             raise
-        _complain(error)
+        _complain(error, as_json="--json" in argv)
         return error.code
     except KeyboardInterrupt:
         _say("bgrem: cancelled, nothing was left behind")
@@ -68,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        _complain(_fault(error))
+        _complain(_fault(error), as_json="--json" in argv)
         return BGRemError.code
 
 
@@ -85,6 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
         add_help=False,
         allow_abbrev=False,
     )
+    # argparse takes -1e3 for a flag, but it is a number.
+    parser._negative_number_matcher = NEGATIVE  # noqa: SLF001
     first = parser.add_argument_group("main")
     first.add_argument(
         "-f", "--files", nargs="+", metavar="FILE", help="images to clean"
@@ -109,6 +115,7 @@ def _dispatch(argv: list[str]) -> int:
     if argv[:1] == ["doctor"]:
         from bgrem_core.doctor import doctor
 
+        _Parser(prog="bgrem doctor").parse_args(argv[1:])
         return doctor()
     if argv[:1] == ["demo"]:
         return _demo(argv[1:])
@@ -140,6 +147,7 @@ def _settle_h(argv: list[str]) -> list[str]:
 
 def _clean(arguments: argparse.Namespace) -> int:
     from bgrem_core import flags
+    from bgrem_core.batch import plan
     from bgrem_core.methods import METHODS, get_method
     from bgrem_core.report import Reporter
 
@@ -148,28 +156,29 @@ def _clean(arguments: argparse.Namespace) -> int:
     request = flags.read(said, get_method(name), METHODS)
     files = _expand(said["files"])
     reporter = Reporter(json=said["json"], quiet=said["quiet"], verbose=said["verbose"])
-    failures = []
-    for source in files:
+    codes = []
+    for file in plan(files, request):
         try:
-            _one(source, request, reporter)
+            _one(file, request, reporter)
         except BGRemError as error:
             if said["debug"]:
                 raise
-            failures.append(error)
-            reporter.failed(source, error)
+            # The code alone: an error holds on to the frames it arose in.
+            codes.append(error.code)
+            reporter.failed(file.source, error)
     if len(files) > 1:
-        reporter.summary(len(files), len(failures))
-    if failures:
-        return failures[0].code if len(files) == 1 else SOME_FAILED
+        reporter.summary(len(files), len(codes))
+    if codes:
+        return codes[0] if len(files) == 1 else SOME_FAILED
     return 0
 
 
-def _one(source: Path, request: Any, reporter: Any) -> None:
+def _one(file: Any, request: Any, reporter: Any) -> None:
     from bgrem_core.batch import clean_file
 
-    steps = clean_file(source, request)
+    steps = clean_file(file, request)
     try:
-        reporter.done(reporter.follow(source, steps), request)
+        reporter.done(reporter.follow(file.source, steps), request)
     except BGRemError:
         raise
     except MemoryError as error:
@@ -202,8 +211,10 @@ def _expand(names: list[str]) -> list[Path]:
 def _models(argv: list[str]) -> int:
     from bgrem_core.models import list_models
 
+    parser = _Parser(prog="bgrem models", description="List what is shipped.")
+    parser.add_argument("--json", action="store_true")
     cards = list_models()
-    if "--json" in argv:
+    if parser.parse_args(argv).json:
         print(json.dumps([c.as_dict() for c in cards], indent=2))
         return 0
     for card in cards:
@@ -228,7 +239,9 @@ def _fault(error: Exception) -> BGRemError:
     )
 
 
-def _complain(error: BGRemError) -> None:
+def _complain(error: BGRemError, *, as_json: bool = False) -> None:
+    if as_json:
+        print(json.dumps(error.as_dict()))
     _say(f"bgrem: {error}")
 
 

@@ -28,6 +28,15 @@ class BGRemError(Exception):
         self.sentence = sentence
         self.hint = hint
 
+    def as_dict(self) -> dict[str, object]:
+        """Return status, code, sentence and hint, for programs."""
+        return {
+            "status": "failed",
+            "code": self.code,
+            "sentence": self.sentence,
+            "hint": self.hint,
+        }
+
     def __str__(self) -> str:
         """Return the sentence and the hint as one line of text."""
         text = f"{self.sentence}. {self.hint}" if self.hint else self.sentence

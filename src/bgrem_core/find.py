@@ -351,7 +351,7 @@ def _kept(
     saturated = (measured.flags & SourceFlag.SATURATED) != 0
     artefact = (measured.flags & SourceFlag.ARTEFACT) != 0
     with np.errstate(invalid="ignore"):
-        enough = (strength >= least) | saturated
+        enough = (strength >= least) & (measured.snr > 0) | saturated
     if least == 0:
         enough[:] = True
     return np.asarray(enough & ~artefact)

@@ -85,7 +85,7 @@ def measure_scale(
     Returns
     -------
     Scale
-        An ``image.rms`` map is taken as sigma; else `norm`; else the estimator.
+        Sigma from `norm`; else the map ``image.rms``; else from the estimator.
 
     Yields
     ------
@@ -138,7 +138,7 @@ def _scale(
     )
     notices: list[str] = []
     sigma: Plane
-    if image.rms is not None:
+    if image.rms is not None and norm == 0:
         source, sigma = "error map", image.rms
         good = Reader(data=image.rms, flags=image.flags).sample()
         median = float(np.median(good)) if good.size else 0.0
@@ -152,6 +152,8 @@ def _scale(
         sigma = Mesh(nodes=nodes, shape=image.shape, order=1)
         if nodes.max() > 0:
             median = float(np.median(nodes[nodes > 0]))
+    if image.rms is not None and norm > 0:
+        notices.append("the map of the noise is not used, as -n says what it is")
     if median == 0:
         notices.append("no noise found in this frame: nothing to remove as noise")
     rho_xy, uncertain, why = _judge(noise, fwhm)

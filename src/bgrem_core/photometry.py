@@ -12,6 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import KDTree
 
 from bgrem_core.catalog import SourceFlag
@@ -59,6 +60,8 @@ OVERLAP = 2.0
 """Sources nearer than this many FWHM are solved together with the PSF."""
 KRON, KRON_LEAST, KRON_REACH = 2.5, 3.5, 6.0
 """Kron factor, least radius and reach of the first moment, as SExtractor's AUTO."""
+KRON_AREA = 5.0
+"""Largest ellipse, in pixels of the source above the threshold."""
 KRON_WIDEST = 150.0
 """Longest semi-axis of Kron's ellipse, pixels; what is larger is no single source."""
 DEFAULT_FWHM = 3.0
@@ -292,7 +295,8 @@ def _measure_block(
     bad = (flags != 0) | ~np.isfinite(data)
     data[bad] = 0
     usable = ~bad
-    blank = usable & ~_shadows(data.shape, x - x0, y - y0, SHADOW * setup.fwhm)
+    reach = SHADOW * setup.fwhm
+    blank = usable & ~_shadows(data.shape, x - x0, y - y0, reach)
     if frame.segm is not None:
         blank &= frame.segm[block] == 0
     px, py = x[own] - x0, y[own] - y0
@@ -304,6 +308,21 @@ def _measure_block(
     ring = ring_sky(
         data, blank, px, py, fwhm=setup.fwhm, sigma=sigma, rho_xy=setup.rho_xy
     )
+    labels, leads = None, np.ones(len(own), bool)
+    if frame.segm is not None:
+        labels = np.ascontiguousarray(frame.segm[block], np.int32)
+        light, _, _ = sep.sum_circle(data, px, py, setup.radius, mask=bad, subpix=0)
+        leads = _leads(labels, spot, light)
+        alone = near[own] > OVERLAP * setup.fwhm
+        sits = np.flatnonzero(~leads & (ring.contaminated | alone))
+        if len(sits):
+            # Its sky is the light of the brighter source that it sits on.
+            around = ring_sky(
+                data, usable & ~_shadows(data.shape, x - x0, y - y0, reach),
+                px[sits], py[sits], fwhm=setup.fwhm, sigma=sigma[sits],
+                rho_xy=setup.rho_xy,
+            )  # fmt: skip
+            ring.level[sits], ring.error[sits] = around.level, around.error
     out = {"sky": ring.level, "sky_err": ring.error, "sigma": sigma}
     for name, radius in zip(("small", "wide", "far"), setup.radii, strict=True):
         total, _, _ = sep.sum_circle(data, px, py, radius, mask=bad, subpix=0)
@@ -325,15 +344,31 @@ def _measure_block(
         solved = np.union1d(solved, bright)
         out |= _psf_block(frame, block, data, usable, blank, x, y, solved, own, setup)
     if method in ("auto", "kron"):
-        some = np.flatnonzero(grown & (out["small"] > 5 * noise) | (method == "kron"))
+        wanted = grown & (out["small"] > 5 * noise)
+        wanted &= leads
+        some = np.flatnonzero(wanted | (method == "kron"))
         got = {} if not len(some) else _kron_block(
             data, bad, blank, px[some], py[some], sigma[some],
-            shapes.take(some), setup,
+            shapes.take(some), setup, labels,
         )  # fmt: skip
         for name, values in got.items():
             out[name] = np.full(len(own), np.nan)
             out[name][some] = values
     return out
+
+
+def _leads(
+    labels: "NDArray[np.int32]", spot: tuple["Ints", "Ints"], light: "Floats"
+) -> "Bools":
+    """Return which sources are the brightest of all that touch them.
+
+    What sits on the light of a brighter source has no outline of its own: an ellipse
+    that grows with the light would take that of the other.
+    """
+    group = ndimage.label(labels > 0, structure=np.ones((3, 3)))[0][spot]
+    most = np.full(int(group.max(initial=0)) + 1, -np.inf)
+    np.maximum.at(most, group, light)
+    return np.asarray((group > 0) & (light >= most[group]))
 
 
 def _growth(setup: Setup) -> float:
@@ -426,6 +461,7 @@ def _kron_block(
     sigma: "Floats",
     shapes: Shapes,
     setup: Setup,
+    labels: "NDArray[np.int32] | None",
 ) -> dict[str, "Floats"]:
     """Sum Kron's ellipse (Kron 1980, ApJS 43, 305), as SExtractor's MAG_AUTO.
 
@@ -443,10 +479,20 @@ def _kron_block(
     empty = data[blank]
     empty = empty[:: max(1, empty.size // 100_000)]
     flat = data - np.float32(np.median(empty) if empty.size else 0)
+    if labels is not None:
+        row, col = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
+        own = labels[
+            np.clip(row, 0, labels.shape[0] - 1), np.clip(col, 0, labels.shape[1] - 1)
+        ]
+        bad = bad | ((labels > 0) & ~np.isin(labels, own[own > 0]))
     first, _ = sep.kron_radius(flat, x, y, a, b, theta, KRON_REACH, mask=bad)
     with np.errstate(invalid="ignore"):
         grow = np.where(first > 0, np.maximum(KRON * first, KRON_LEAST), KRON_LEAST)
     grow = np.minimum(grow, KRON_WIDEST / a)
+    if labels is not None:
+        pixels = np.bincount(labels.ravel(), minlength=int(labels.max(initial=0)) + 1)
+        most = np.sqrt(KRON_AREA * pixels[own] / (np.pi * a * b))
+        grow = np.where(own > 0, np.minimum(grow, np.maximum(most, 1.0)), grow)
     total, _, _ = sep.sum_ellipse(flat, x, y, a, b, theta, grow, mask=bad, subpix=5)
     area = np.pi * a * b * grow**2
     sky, sky_err = np.zeros(len(x)), np.zeros(len(x))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 #: Arrays above this many bytes go to a scratch file.
-IN_MEMORY = 160 * 2**20
+IN_MEMORY = 16 * 2**20
 
 Block = tuple[slice, slice]
 AnyArray = NDArray[Any]

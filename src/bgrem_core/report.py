@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bgrem_core.batch import Outcome
 from bgrem_core.errors import BGRemError
 from bgrem_core.flags import Request
+from bgrem_core.planes import bands
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
 
@@ -63,14 +66,7 @@ class Reporter:
     def failed(self, source: Path, error: BGRemError) -> None:
         """Tell what went wrong with one file."""
         if self.json:
-            facts = {
-                "file": str(source),
-                "status": "failed",
-                "code": error.code,
-                "sentence": error.sentence,
-                "hint": error.hint,
-            }
-            print(json.dumps(facts))
+            print(json.dumps({"file": str(source), **error.as_dict()}))
         name = "".join(c if c.isprintable() else "?" for c in str(source))
         print(f"bgrem: {name}: {error}", file=sys.stderr)
 
@@ -139,7 +135,7 @@ def _facts(outcome: Outcome, request: Request) -> dict[str, Any]:
             "sigma": _number(s.scale.median_sigma),
             "correlation": _number(s.scale.rho),
             "fwhm": _number(s.scale.fwhm),
-            "masked": int(s.mask.sum()),
+            "masked": sum(int(np.count_nonzero(s.flags[b])) for b in bands(s.shape)),
             "assumed": assumptions(s, request),
             "notices": list(dict.fromkeys(s.notices)),
             "provenance": s.provenance.as_dict(),

@@ -8,6 +8,7 @@ marshals them to its own.
 import dataclasses
 import threading
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from bgrem_core.errors import BGRemError, OutOfMemory, UsageError
 from bgrem_core.image import Image, Opened, Stack
 from bgrem_core.io import open_image
 from bgrem_core.methods import Method, get_method
+from bgrem_core.normalize import Scale
 from bgrem_core.planes import Block, allocate
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
@@ -97,7 +99,8 @@ class Session:
         self.sources: QTable | None = None
         self.selected: Inspection | None = None
         self.error: BGRemError | None = None
-        self._source: object = image
+        self._door = OpenSettings()
+        self._scale: tuple[object, Scale] | None = None
         self._flight = threading.Semaphore(IN_FLIGHT) if acknowledge else None
         self._change = threading.Condition(threading.RLock())
         self._newest = 0
@@ -130,7 +133,7 @@ class Session:
             yield Progress(stage="loading", done=1, total=1)
 
             def finish() -> None:
-                self._source, self.image = source, opened
+                self._door, self.image = settings or OpenSettings(), opened
                 self.result = self.sources = self.selected = self.previewed = None
                 self.partial = None
                 self._set_state("idle")
@@ -155,7 +158,8 @@ class Session:
             result = yield from self._keep_partial(steps, image)
 
             def finish() -> None:
-                self.result, self.sources, self.partial = result, None, None
+                self.result, self.partial = result, None
+                self.sources = self.selected = None
                 self._set_state("done")
                 self.result_changed.emit(result)
 
@@ -176,14 +180,15 @@ class Session:
         image, method, settings = self._plane(), self.chosen, self.settings
 
         def work() -> Work:
-            from bgrem_core.methods.common import scale_pass
-
-            scale = yield from scale_pass(image)
-            # Kept for the next preview: the frame does not change.
-            if self.image is image:
-                self.image = dataclasses.replace(image, scale=scale)
+            scale = yield from self._frame_scale(image, settings)
             part = crop(image, block, scale=scale)
             result = yield from method.iterate(part, settings)
+            made = result.provenance
+            marked = dataclasses.replace(made, sky=f"{made.sky} (preview)")
+            notice = "preview: its sky is that of the visible part alone"
+            result = dataclasses.replace(
+                result, provenance=marked, notices=(*result.notices, notice)
+            )
 
             def finish() -> None:
                 self.previewed = result
@@ -196,7 +201,8 @@ class Session:
 
     def find(self) -> None:
         """Search the result for sources, on the worker thread."""
-        result, method, settings = self._separation(), self.chosen, self.find_settings
+        result, settings = self._separation(), self.find_settings
+        method = get_method(result.provenance.method)
 
         def work() -> Work:
             yield Progress(stage="find", done=0, total=1)
@@ -241,22 +247,28 @@ class Session:
         """Return a script that gives the same result."""
         source = repr(str(self._path())) if self._path() else "image"
         default = self.chosen.settings()
-        said = [f"method={self.method!r}"] + [
-            f"{f.name}={getattr(self.settings, f.name)!r}"
-            for f in dataclasses.fields(self.settings)
-            if getattr(self.settings, f.name) != getattr(default, f.name)
-        ]
-        found = [
-            f"{f.name}={getattr(self.find_settings, f.name)!r}"
-            for f in dataclasses.fields(self.find_settings)
-            if getattr(self.find_settings, f.name) != f.default
-        ]
+        said = [f"method={self.method!r}"]
+        said += _changed(self._door, OpenSettings())
+        said += _changed(self.settings, default)
+        found = _changed(self.find_settings, FindSettings())
         find = ", ".join(["result", *found])
         return (
             "import bgrem_core\n\n"
             f"result = bgrem_core.clean({source}, {', '.join(said)})\n"
             f"sources = bgrem_core.find_sources({find})\n"
         )
+
+    def _frame_scale(
+        self, image: Image, settings: RunSettings
+    ) -> Generator[Progress, None, Scale]:
+        """Measure the frame once for all previews with like settings."""
+        from bgrem_core.methods.common import frame_scale, scale_options
+
+        key = (id(image), scale_options(settings))
+        if self._scale is None or self._scale[0] != key:
+            scale = yield from frame_scale(image, settings)
+            self._scale = key, scale
+        return self._scale[1]
 
     def _path(self) -> object:
         image = self.image.planes[0] if isinstance(self.image, Stack) else self.image
@@ -323,28 +335,36 @@ class Session:
                     self._thread = None
                     self._change.notify_all()
                     return
-            self._do(*job)
+            # A listener that raises must not end the worker.
+            with suppress(Exception):
+                self._do(*job)
 
     def _do(self, ticket: int, state: State, work: Callable[[], Work]) -> None:
         self.error = None
-        self._set_state(state)
         try:
+            self._set_state(state)
             finish = self._follow(work(), ticket)
             if finish is not None:
                 finish()
             elif self._waiting is None:
                 self._set_state("idle")
         except BGRemError as error:
-            self._fail(error)
+            self._fail(error, ticket)
         except MemoryError:
-            self._fail(OutOfMemory("memory ran out", hint="use smaller tiles"))
+            full = OutOfMemory("memory ran out", hint="use smaller tiles")
+            self._fail(full, ticket)
         except Exception as error:  # noqa: BLE001 - a window must survive everything
             kind = type(error).__name__
             failure = BGRemError(f"{kind}: {error}", hint="this is a fault of bgrem")
             failure.__cause__ = error
-            self._fail(failure)
+            self._fail(failure, ticket)
 
-    def _fail(self, error: BGRemError) -> None:
+    def _fail(self, error: BGRemError, ticket: int) -> None:
+        if not self._wanted(ticket):
+            # Nobody waits for this run any more.
+            if self._waiting is None:
+                self._set_state("idle")
+            return
         self.error = error
         self._set_state("failed")
         self.failed.emit(error)
@@ -377,3 +397,12 @@ class Session:
             if not self._wanted(ticket):
                 return False
         return True
+
+
+def _changed(settings: object, default: object) -> list[str]:
+    """Return the fields that differ from their defaults, as keywords."""
+    return [
+        f"{f.name}={getattr(settings, f.name)!r}"
+        for f in dataclasses.fields(settings)  # type: ignore[arg-type]
+        if getattr(settings, f.name) != getattr(default, f.name)
+    ]

@@ -161,3 +161,68 @@ def test_doctor_finds_all_well(capsys):
 def test_every_method_is_on_the_command_line():
     text = cli.build_parser().format_help()
     assert all(name in text for name in METHODS)
+
+
+def test_no_result_replaces_another_input(tmp_path, frame, capsys):
+    for name in "ab":
+        fits.writeto(tmp_path / f"{name}.fits", frame)
+    before = (tmp_path / "b.fits").read_bytes()
+    files = [str(tmp_path / f"{name}.fits") for name in "ab"]
+    catalog = ["--catalog", str(tmp_path / "b.fits"), "--overwrite"]
+    assert cli.main(["-f", *files, "--method", "mesh", *catalog]) == 5
+    assert "would replace the input" in capsys.readouterr().err
+    assert (tmp_path / "b.fits").read_bytes() == before
+    assert names(tmp_path) == ["a.fits", "b.fits"]
+
+
+def test_two_results_of_one_name_are_refused_beforehand(tmp_path, frame, capsys):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        fits.writeto(tmp_path / name / "f.fits", frame)
+    files = [str(tmp_path / name / "f.fits") for name in "ab"]
+    out = tmp_path / "out"
+    arguments = ["-f", *files, "-o", str(out), "--method", "mesh", "--overwrite"]
+    assert cli.main(arguments) == 2
+    assert "would hold the results of both" in capsys.readouterr().err
+    assert not out.exists() or names(out) == []
+
+
+def test_a_catalogue_that_cannot_be_written_leaves_no_image(file, monkeypatch):
+    from bgrem_core.errors import WriteError
+
+    def full(table, stream):
+        raise WriteError("the disk is full")
+
+    monkeypatch.setattr("bgrem_core.catalog.find_writer", lambda path: full)
+    assert cli.main(["-f", str(file), "--method", "mesh", "--catalog", ".csv"]) == 5
+    assert names(file.parent) == ["frame.fits"]
+
+
+def test_an_image_that_cannot_be_written_leaves_no_catalogue(file, monkeypatch):
+    from bgrem_core.errors import WriteError
+
+    def full(*arguments, **options):
+        raise WriteError("the disk is full")
+
+    monkeypatch.setattr("bgrem_core.batch.write", full)
+    assert cli.main(["-f", str(file), "--method", "mesh", "--catalog", ".csv"]) == 5
+    assert names(file.parent) == ["frame.fits"]
+
+
+@pytest.mark.parametrize("extra", [["--catalog", "foo.txt"], ["--json", "-s", "0"]])
+def test_usage_is_checked_before_the_work(file, extra, capsys):
+    assert cli.main(["-f", str(file), *extra]) == 2
+    said = capsys.readouterr().out
+    if "--json" in extra:
+        assert json.loads(said)["code"] == 2
+    assert names(file.parent) == ["frame.fits"]
+
+
+def test_a_folder_for_the_results_is_made(file):
+    out = file.parent / "cleaned"
+    assert cli.main(["-f", str(file), "-o", str(out), "--method", "mesh"]) == 0
+    assert names(out) == ["BGRem_frame.fits"]
+
+
+def test_negative_numbers_with_an_exponent_are_numbers(file):
+    assert cli.main(["-f", str(file), "-m", "-1e3", "--sky-scale", "64"]) == 0

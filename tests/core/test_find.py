@@ -71,6 +71,34 @@ def test_labels_of_the_segments_are_the_ids_of_the_catalogue(tmp_path):
     assert set(np.unique(segm)) == {0, *rows["id"]}
 
 
+def test_a_faint_source_on_a_galaxy_is_not_given_its_light():
+    shape = (300, 300)
+    y, x = np.mgrid[:300, :300]
+    galaxy = 2000 * np.exp(-np.hypot(y - 150, x - 150) / 18)
+    frame = noise(7, shape).data + galaxy + star(shape, 190, 170, 400)
+    image = bgrem_core.open_image(frame.astype("f4"), fwhm=4.0)
+    result = bgrem_core.clean(image, method="mesh", sky_scale="none")
+    found = bgrem_core.find_sources(result)
+    x, y, flux = (np.asarray(found[c], float) for c in ("x", "y", "flux"))
+    true = 400 * np.pi * 4.0**2 / (4 * np.log(2))
+    near = np.hypot(x - 170, y - 190) < 2
+    assert near.sum() == 1
+    # The ring is wider than the galaxy's slope is straight: good to a factor of two.
+    assert true / 2 < flux[near][0] < 2 * true
+    assert found["flags"][near][0] & 32
+    middle = np.hypot(x - 150, y - 150) < 3
+    assert flux[middle][0] > 0.6 * galaxy.sum()
+
+
+def test_a_stack_is_searched_plane_by_plane_and_says_so():
+    planes = np.random.default_rng(0).normal(size=(3, 64, 64))
+    result = bgrem_core.clean(planes, method="mesh")
+    with pytest.raises(bgrem_core.BGRemError, match=r"3 planes.*result\.planes"):
+        bgrem_core.find_sources(result)
+    with pytest.raises(bgrem_core.BGRemError, match="give one y for each x"):
+        bgrem_core.measure(result.planes[0], [1, 2], [1])
+
+
 def test_ids_of_several_planes_go_on_from_one_to_the_next(tmp_path):
     shape = (200, 260)
     hdus = [fits.PrimaryHDU()]

@@ -193,10 +193,13 @@ def test_the_scale_follows_unit_and_level(factor, level, seed):
 def test_what_is_said_beats_what_is_measured():
     frame = noise((128, 128))
     rms = np.full(frame.shape, 2.0, np.float32)
-    given_map = drain(measure_scale(as_image(frame, rms=rms), norm=5))
+    given_map = drain(measure_scale(as_image(frame, rms=rms)))
     assert given_map.source == "error map"
     assert given_map.median_sigma == 2
     assert given_map.sigma is rms
+    both = drain(measure_scale(as_image(frame, rms=rms), norm=5))
+    assert (both.source, both.median_sigma) == ("-n", 0.2)
+    assert any("not used" in notice for notice in both.notices)
     by_norm = scale_of(frame, norm=4)
     assert (by_norm.source, by_norm.median_sigma) == ("-n", 0.25)
     np.testing.assert_array_equal(by_norm.sigma[0:2, 0:3], np.float32(0.25))

@@ -128,12 +128,94 @@ def test_a_preview_is_of_the_rectangle_and_is_not_the_result(session, frame):
 
 
 def test_a_preview_keeps_the_noise_of_the_whole_frame(frame):
+    import bgrem_core
+
     session = Session(frame)
     session.choose("mesh")
     session.preview((slice(20, 90), slice(30, 110)))
     assert session.wait(LONG)
-    assert session.previewed.scale.median_sigma == session.image.scale.median_sigma
-    assert session.previewed.scale.sigma[0:70, 0:80].shape == (70, 80)
+    whole = bgrem_core.clean(frame, method="mesh").scale
+    assert session.previewed.scale.median_sigma == whole.median_sigma
+    np.testing.assert_array_equal(
+        session.previewed.scale.sigma[0:70, 0:80], whole.sigma[20:90, 30:110]
+    )
+
+
+def test_a_preview_says_that_it_is_one_and_changes_nothing_of_the_run(frame):
+    import bgrem_core
+
+    session = Session(frame)
+    session.choose("bgrem", norm=1.0, sky_scale=100)
+    session.preview((slice(20, 90), slice(30, 110)))
+    assert session.wait(LONG)
+    assert session.previewed.provenance.sky.endswith("(preview)")
+    assert any("preview" in n for n in session.previewed.notices)
+    session.start()
+    assert session.wait(LONG)
+    expected = bgrem_core.clean(frame, norm=1.0, sky_scale=100)
+    np.testing.assert_array_equal(session.result.cleaned, expected.cleaned)
+
+
+def test_sources_are_searched_by_the_method_that_made_the_result(session):
+    session.start()
+    assert session.wait(LONG)
+    session.choose("bgrem")
+    session.find()
+    assert session.wait(LONG)
+    assert session.state == "done"
+    assert len(session.sources) == 1
+
+
+def test_a_listener_that_raises_does_not_end_the_worker(session):
+    def refuse(state):
+        raise RuntimeError("a view in trouble")
+
+    session.state_changed.connect(refuse)
+    session.start()
+    assert session.wait(LONG)
+    session.state_changed.disconnect(refuse)
+    session.start()
+    assert session.wait(LONG)
+    assert session.state == "done"
+
+
+def test_a_cancelled_run_that_then_fails_is_no_failure(session, toy_method):
+    reached, opened = threading.Event(), threading.Event()
+
+    def fail(done):
+        reached.set()
+        assert opened.wait(LONG)
+        raise RuntimeError("late")
+
+    toy_method.hook["before_tile"] = fail
+    errors = []
+    session.failed.connect(errors.append)
+    session.start()
+    assert reached.wait(LONG)
+    session.cancel()
+    opened.set()
+    assert session.wait(LONG)
+    assert (session.state, errors) == ("idle", [])
+
+
+def test_the_python_text_says_how_the_file_was_opened(toy_method, frame, tmp_path):
+    from astropy.io import fits
+
+    from bgrem_core.settings import OpenSettings
+
+    path = tmp_path / "two.fits"
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(frame), fits.ImageHDU(frame + 1)]
+    fits.HDUList(hdus).writeto(path)
+    session = Session()
+    session.choose("toy")
+    session.open(path, OpenSettings(hdu="2", gain=2.0))
+    assert session.wait(LONG)
+    session.start()
+    assert session.wait(LONG)
+    scope = {}
+    exec(session.as_python(), scope)  # noqa: S102 - that it runs is the point
+    np.testing.assert_array_equal(scope["result"].cleaned, session.result.cleaned)
+    assert scope["result"].image.gain == 2.0
 
 
 def test_at_most_two_blocks_are_ahead_of_a_view_that_acknowledges(toy_method, frame):

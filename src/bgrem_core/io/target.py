@@ -48,6 +48,30 @@ def check_target(
         _check_existing(target, source, overwrite=overwrite)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, in a folder that exists.
+
+    Parameters
+    ----------
+    folder : Path
+        May exist.
+
+    Raises
+    ------
+    WriteError
+        It cannot be made.
+    """
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise WriteError(
+            f"the folder {folder} cannot be made ({error.strerror})",
+            hint="name another with -o",
+        ) from error
+
+
 def _check_folder(folder: Path) -> None:
     if not folder.exists():
         raise WriteError(f"the folder {folder} does not exist", hint="create it first")
@@ -69,7 +93,7 @@ def _check_folder(folder: Path) -> None:
 def _check_existing(
     target: Path, source: str | Path | None, *, overwrite: bool
 ) -> None:
-    if source is not None and _same(target, source):
+    if source is not None and is_same_file(target, source):
         raise WriteError(
             f"{target.name} is the input itself",
             hint="choose another prefix or folder",
@@ -86,7 +110,8 @@ def _check_existing(
         )
 
 
-def _same(target: Path, source: str | Path) -> bool:
+def is_same_file(target: Path, source: str | Path) -> bool:
+    """Whether two names lead to one file; False where either does not exist."""
     try:
         return target.samefile(source)
     except OSError:

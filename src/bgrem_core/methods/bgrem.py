@@ -26,10 +26,10 @@ from bgrem_core.methods.common import (
     counted,
     difference,
     finite_only,
+    frame_scale,
     no_rows,
     norm_of,
     package_version,
-    scale_pass,
     working_flags,
 )
 from bgrem_core.methods.mesh import sky_scale_option
@@ -131,9 +131,7 @@ def iterate(
             hint=f"use --method {model.card.method}",
         )
     flags = working_flags(image, settings.mask_grow)
-    scale = yield from scale_pass(
-        image, norm=settings.norm, estimator=settings.normalizer
-    )
+    scale = yield from frame_scale(image, settings)
     run = _Run(image, flags, scale, model, settings)
     taken = allocate(image.shape)
     total = len(run.grid)

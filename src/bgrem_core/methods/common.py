@@ -11,6 +11,7 @@ from bgrem_core.image import Image, MaskBit
 from bgrem_core.normalize import Scale, measure_scale
 from bgrem_core.planes import LazyPlane, Plane, allocate, bands
 from bgrem_core.progress import Progress
+from bgrem_core.settings import RunSettings
 
 if TYPE_CHECKING:
     from bgrem_core.separation import Separation
@@ -26,6 +27,19 @@ def scale_pass(
         return image.scale
     steps = measure_scale(image, norm=norm, estimator=estimator)
     return (yield from counted("scale", steps))
+
+
+def frame_scale(
+    image: Image, settings: RunSettings
+) -> Generator[Progress, None, Scale]:
+    """Measure the scale of a frame as the method with these settings does."""
+    norm, estimator = scale_options(settings)
+    return (yield from scale_pass(image, norm=norm, estimator=estimator))
+
+
+def scale_options(settings: RunSettings) -> tuple[float, str]:
+    """Return what decides the scale: the factor given by hand, and the estimator."""
+    return getattr(settings, "norm", 0.0), getattr(settings, "normalizer", "mesh")
 
 
 def counted(
