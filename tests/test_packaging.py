@@ -1,6 +1,7 @@
 """The wheel holds what is needed to work, and nothing else."""
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -86,6 +87,8 @@ def test_the_metadata_name_commands_licence_and_extras(wheel, names):
 def test_the_wheel_works_from_its_own_files(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
+    reference = Path(__file__).parent / "core/data/optical_reference.npz"
+    shutil.copy(reference, tmp_path / "reference.npz")
     code = """
 import sys
 sys.path.insert(0, "site")
@@ -93,8 +96,18 @@ import bgrem_core, napari_bgrem
 from bgrem_core import samples
 
 assert bgrem_core.__file__.endswith("site/bgrem_core/__init__.py"), bgrem_core.__file__
+import hashlib
+from importlib.resources import files
+import numpy as np
+
 model = bgrem_core.load_model("optical", device="cpu")
-assert len(model.sha256) == 64
+weights = files("bgrem_core") / "weights" / "optical.safetensors"
+assert model.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+assert model.sha256 in (weights.parent / "optical.md").read_text()
+stored = np.load("reference.npz")
+level, rho, sigma_e = map(float, stored["arguments"][0])
+out = model.denoise(stored["z"], level, rho=rho, sigma_e=sigma_e)
+np.testing.assert_allclose(out, stored["x_hat"][0], rtol=1e-5, atol=1e-5)
 result = bgrem_core.clean(samples.path("decam_i"), device="cpu")
 assert result.provenance.model_sha256 == model.sha256
 assert result.provenance.version

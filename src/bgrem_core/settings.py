@@ -33,6 +33,8 @@ class OpenSettings:
         FWHM of the PSF.
     zeropoint : float or None
         Magnitude zero point.
+    strict : bool
+        Refuse a file whose checksum is wrong.
     """
 
     hdu: str | None = option(
@@ -64,6 +66,9 @@ class OpenSettings:
     )
     zeropoint: float | None = option(
         default=None, help="magnitude of one image unit", unit="mag"
+    )
+    strict: bool = option(
+        default=False, help="refuse a file whose CHECKSUM or DATASUM is wrong"
     )
 
     def __post_init__(self) -> None:

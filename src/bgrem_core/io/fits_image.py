@@ -131,7 +131,10 @@ class _Reader:
             self._notices.append(
                 "the header holds characters that FITS does not allow; they read as '?'"
             )
-        self._notices.append(checksum_notice(self._container, record))
+        changed = checksum_notice(self._container, record)
+        if changed and self._settings.strict:
+            raise ReadError(changed, hint="leave out --strict to go on all the same")
+        self._notices.append(changed)
 
     def _pixels(self, record: HDURecord, planes: Planes) -> NDArray[np.float32]:
         _check_compressed(record)
