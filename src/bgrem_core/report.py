@@ -116,6 +116,7 @@ def assumptions(separation: Separation, request: Request) -> list[str]:
     doubt = " (uncertain)" if scale.uncertain else ""
     wide = f"{scale.fwhm:.2f} px" if scale.fwhm == scale.fwhm else "not measured"
     false = expected_false(request.find, separation.shape)
+    likely = f"{false:.2g}" if false == false else "unknown at this threshold"
     noise = (
         f"noise sigma {scale.median_sigma:.5g} from {scale.source} (-n, --error), "
         f"neighbour correlation {scale.rho:.2f}{doubt}"
@@ -125,7 +126,7 @@ def assumptions(separation: Separation, request: Request) -> list[str]:
         noise,
         f"PSF FWHM {wide} (--fwhm)",
         f"sky {made.sky} (--sky-scale)",
-        f"expected false detections {false:.2g} (--threshold, --deep)",
+        f"expected false detections {likely} (--threshold, --deep)",
     ]
 
 
