@@ -106,7 +106,6 @@ def plan(sources: Sequence[Path], request: Request) -> list[Plan]:
     taken: dict[Path, Path] = {}
     for source in sources:
         target = output_path(source, folder=out.output, prefix=out.prefix)
-        check_kind(target, layers=out.layers)
         listing = None
         if out.catalog is not None:
             listing = catalog_path(target, out.catalog)
@@ -164,6 +163,7 @@ def clean_file(file: Plan, request: Request) -> Generator[Progress, None, Outcom
         make_folder(Path(out.output))
     for path in filter(None, (file.target, file.listing)):
         check_target(path, file.source, overwrite=out.overwrite)
+    check_kind(file.target, layers=out.layers)
     opened = _open(file.source, request)
     if any(is_product(plane.header) for one in opened for plane in _planes(one)):
         return Outcome(source=file.source, skipped="it is a result of bgrem already")

@@ -100,7 +100,7 @@ class Session:
         self.selected: Inspection | None = None
         self.error: BGRemError | None = None
         self._door = OpenSettings()
-        self._scale: tuple[object, Scale] | None = None
+        self._scale: tuple[Image, tuple[float, str], Scale] | None = None
         self._flight = threading.Semaphore(IN_FLIGHT) if acknowledge else None
         self._change = threading.Condition(threading.RLock())
         self._newest = 0
@@ -134,6 +134,7 @@ class Session:
 
             def finish() -> None:
                 self._door, self.image = settings or OpenSettings(), opened
+                self._scale = None
                 self.result = self.sources = self.selected = self.previewed = None
                 self.partial = None
                 self._set_state("idle")
@@ -264,11 +265,12 @@ class Session:
         """Measure the frame once for all previews with like settings."""
         from bgrem_core.methods.common import frame_scale, scale_options
 
-        key = (id(image), scale_options(settings))
-        if self._scale is None or self._scale[0] != key:
-            scale = yield from frame_scale(image, settings)
-            self._scale = key, scale
-        return self._scale[1]
+        known, options = self._scale, scale_options(settings)
+        if known is not None and known[0] is image and known[1] == options:
+            return known[2]
+        scale = yield from frame_scale(image, settings)
+        self._scale = image, options, scale
+        return scale
 
     def _path(self) -> object:
         image = self.image.planes[0] if isinstance(self.image, Stack) else self.image

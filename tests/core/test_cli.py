@@ -226,3 +226,11 @@ def test_a_folder_for_the_results_is_made(file):
 
 def test_negative_numbers_with_an_exponent_are_numbers(file):
     assert cli.main(["-f", str(file), "-m", "-1e3", "--sky-scale", "64"]) == 0
+
+
+def test_a_file_of_another_kind_does_not_stop_the_others(tmp_path, frame):
+    fits.writeto(tmp_path / "a.fits", frame)
+    (tmp_path / "notes.txt").write_text("no image")
+    files = [str(tmp_path / name) for name in ("notes.txt", "a.fits")]
+    assert cli.main(["-f", *files, "--method", "mesh"]) == 1
+    assert names(tmp_path) == ["BGRem_a.fits", "a.fits", "notes.txt"]
