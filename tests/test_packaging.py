@@ -50,7 +50,15 @@ def test_the_wheel_holds_code_data_and_types(names):
 
 def test_every_file_of_the_packages_is_in_the_wheel(names):
     source = CHECKOUT / "src"
-    for pattern in ("*.py", "*.safetensors", "*.md", "*.json", "*.fits*", "*.yaml"):
+    for pattern in (
+        "*.py",
+        "*.safetensors",
+        "*.md",
+        "*.json",
+        "*.fits*",
+        "*.yaml",
+        "*.npz",
+    ):
         for path in source.rglob(pattern):
             assert path.relative_to(source).as_posix() in names
 

@@ -194,9 +194,17 @@ def _one(file: Any, request: Any, reporter: Any) -> None:
 def _method_of_model(model: str | None) -> str:
     if model is None:
         return "bgrem"
+    from bgrem_core.methods import METHODS
     from bgrem_core.models import find_card
 
-    return find_card(model).method
+    card = find_card(model)
+    if card.method not in METHODS:
+        raise UsageError(
+            f"the model {card.name} is for the method {card.method}, which this "
+            "version does not have",
+            hint="use it from Python: bgrem_core.load_model",
+        )
+    return card.method
 
 
 def _expand(names: list[str]) -> list[Path]:

@@ -7,7 +7,7 @@ from bgrem_core.errors import BGRemError
 
 PACKAGES = (
     "napari-bgrem", "numpy", "scipy", "astropy", "photutils", "sep", "torch",
-    "safetensors", "pillow", "tifffile", "psygnal", "tqdm",
+    "pillow", "tifffile", "psygnal", "tqdm",
 )  # fmt: skip
 
 

@@ -29,6 +29,13 @@ __all__ = ["Model", "ModelCard", "find_card", "list_models", "load_model"]
 MAX_CONFIG = 4096
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
+_OBJECTIVES = {
+    "noise": "takes away noise",
+    "joint": "takes away noise and sky",
+    "expectation": "parts the counts of sources from those of the background",
+    "systematics": "maps the systematic background of raw frames",
+}
+_OF_IMAGES = ("noise", "joint")
 _SHIPPED_HINT = "install the package again"
 
 
@@ -45,7 +52,9 @@ class ModelCard:
     method : str
         Key of the registry of methods.
     objective : str
-        "noise": only zero-mean noise is taken away; "joint": noise and sky.
+        What is predicted: "noise": zero-mean noise alone; "joint": noise and sky;
+        "expectation": counts expected from sources and from the background;
+        "systematics": noise of a diffusion step over raw frames.
     network : str
         Key of `bgrem_core.networks.NETWORKS`.
     config : mapping
@@ -56,12 +65,12 @@ class ModelCard:
         Grid on which tiles start.
     steps : int
         Reverse steps by default.
-    fwhm : tuple of float
-        PSF widths that were trained, pixels.
-    sigma_e : tuple of float
-        Sky noise that was trained, electrons per pixel.
-    rho : tuple of float
-        Neighbour correlation of the noise that was trained.
+    normaliser : mapping
+        How the numbers of an image become those that the network sees.
+    trained : mapping
+        Ranges, [low, high], or words, of what the training data covered. For "noise"
+        and "joint": "fwhm" (pixels), "sigma_e" (sky noise, electrons per pixel),
+        "rho" (correlation of the noise of neighbours).
     thresholds : mapping
         Per operating point ("catalogue", "deep") rows of (rho, steps, threshold); the
         threshold is in sigma of the input's noise per pixel.
@@ -82,10 +91,11 @@ class ModelCard:
     radius: int
     pooling: int
     steps: int
-    fwhm: tuple[float, float]
-    sigma_e: tuple[float, float]
-    rho: tuple[float, float]
-    thresholds: Mapping[str, tuple[tuple[float, int, float], ...]]
+    normaliser: Mapping[str, Any] = field(default_factory=dict)
+    trained: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Mapping[str, tuple[tuple[float, int, float], ...]] = field(
+        default_factory=dict
+    )
     recipe: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -126,14 +136,33 @@ class ModelCard:
 
     def summary(self) -> str:
         """Return one line: name, method, objective, network, steps, trained range."""
-        low, high = self.fwhm
-        return (
-            f"{self.name} (version {self.version}): method {self.method}, takes away "
-            f"{'noise' if self.objective == 'noise' else 'noise and sky'}; "
-            f"network {self.network}, {self.steps} "
-            f"step{'s' if self.steps > 1 else ''}; "
-            f"trained for FWHM {low:g}-{high:g} pix"
+        ranges = (
+            f"{name} {value}"
+            if isinstance(value, str)
+            else f"{name} {value[0]:g}-{value[1]:g}"
+            for name, value in self.trained.items()
         )
+        return (
+            f"{self.name} (version {self.version}): method {self.method}, "
+            f"{_OBJECTIVES[self.objective]}; network {self.network}, {self.steps} "
+            f"step{'s' if self.steps > 1 else ''}; trained for {', '.join(ranges)}"
+        )
+
+    def range(self, name: str) -> tuple[float, float]:
+        """Return the trained range of a quantity.
+
+        Parameters
+        ----------
+        name : str
+            Key of `trained`.
+
+        Returns
+        -------
+        tuple of float
+            Lowest and highest value.
+        """
+        low, high = self.trained[name]
+        return float(low), float(high)
 
     def threshold(self, point: str, rho: float, steps: int) -> float:
         """Return the detection threshold on the flattened cleaned image.
@@ -262,19 +291,54 @@ class Model:
         OutOfMemory
             The tile does not fit into memory, on the CPU.
         """
+        if self.card.objective not in _OF_IMAGES:
+            raise UsageError(
+                f"the model {self.card.name} does not predict the noise of an image",
+                f"it is for the method {self.card.method}",
+            )
+        ny, nx = z.shape
+        fill = [(0, -n % self.pooling) for n in z.shape]
         z = np.asarray(z, np.float32)
-        condition = self._condition(rho, sigma_e)
+        padded = np.pad(z, fill, mode="edge") if fill != [(0, 0), (0, 0)] else z
+        condition = np.array([self._condition(rho, sigma_e)], np.float32)
+        out = self.evaluate(padded[None, None], np.array([level]), condition)
+        x_hat: Float = out[0, 0, :ny, :nx]
+        return x_hat
+
+    def evaluate(self, image: "Float", *rest: "Float") -> "Float":
+        """Run the bare network.
+
+        Parameters
+        ----------
+        image : ndarray
+            (b, 1, ny, nx) float32, as the network takes it (see
+            `bgrem_core.networks`); sides are multiples of `pooling`.
+        *rest : ndarray
+            Its further inputs; float32, first axis = batch.
+
+        Returns
+        -------
+        ndarray
+            (b, channels, ny, nx) float32.
+
+        Raises
+        ------
+        OutOfMemory
+            The batch does not fit into memory, on the CPU.
+        """
+        inputs = [np.ascontiguousarray(a, np.float32) for a in (image, *rest)]
         if self.device != "cpu":
             try:
-                return self._forward(z, level, condition)
+                return self._forward(inputs)
             except Exception as error:  # noqa: BLE001 - drivers raise anything
                 self._fall_back(self.device, error)
         try:
-            return self._forward(z, level, condition)
+            return self._forward(inputs)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "allocate" in str(error):
+                ny, nx = image.shape[2:]
                 raise OutOfMemory(
-                    f"a tile of {z.shape[1]} x {z.shape[0]} pix needs more memory",
+                    f"a tile of {nx} x {ny} pix needs more memory",
                     "use a smaller --tile",
                 ) from error
             raise
@@ -283,29 +347,23 @@ class Model:
         """Return what the network is told, kept within what it was trained on."""
         rho = 0.0 if math.isnan(rho) else rho
         known = sigma_e is not None and math.isfinite(sigma_e) and sigma_e > 0
-        low, high = self.card.sigma_e
+        low, high = self.card.range("sigma_e")
         electrons = math.log10(min(max(sigma_e, low), high)) if known else 0.0  # type: ignore[type-var,arg-type]
+        least, most = self.card.range("rho")
         return [
-            min(max(rho, self.card.rho[0]), self.card.rho[1]),
+            min(max(rho, least), most),
             electrons,
             float(known),
         ]
 
-    def _forward(self, z: "Float", level: float, condition: list[float]) -> "Float":
+    def _forward(self, inputs: "list[Float]") -> "Float":
         import torch
 
-        ny, nx = z.shape
-        fill = [(0, -n % self.pooling) for n in z.shape]
-        padded = np.pad(z, fill, mode="edge") if fill != [(0, 0), (0, 0)] else z
-        image = torch.from_numpy(np.ascontiguousarray(padded))[None, None]
         with torch.inference_mode():
-            image = image.to(self.device).contiguous(memory_format=torch.channels_last)
-            x_hat = self._network(
-                image,
-                torch.tensor([level], dtype=torch.float32, device=self.device),
-                torch.tensor([condition], dtype=torch.float32, device=self.device),
-            )
-            out: Float = x_hat[0, 0, :ny, :nx].float().cpu().numpy()
+            # clone: torch must not write into what the caller may hold read-only.
+            image, *rest = (torch.tensor(a).to(self.device) for a in inputs)
+            image = image.contiguous(memory_format=torch.channels_last)
+            out: Float = self._network(image, *rest).float().cpu().numpy()
         return out
 
     def _fall_back(self, device: str, error: Exception) -> None:
@@ -502,25 +560,42 @@ def _checked(kind: type[ModelCard], data: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("name", "version", "method", "objective", "network", "recipe"):
         if name in data and not isinstance(data[name], str):
             raise TypeError(f"{name} is not a text")
-    if data["objective"] not in ("noise", "joint"):
+    if data["objective"] not in _OBJECTIVES:
         raise ValueError(f"objective {data['objective'][:80]!r} is unknown")
     for name, most in (("radius", 4096), ("pooling", 1024), ("steps", 100)):
         if type(data[name]) is not int or not 1 <= data[name] <= most:
             raise ValueError(f"{name} is not a whole number from 1 to {most}")
-    for name in ("fwhm", "sigma_e", "rho"):
-        low, high = (float(v) for v in data[name])
-        if not (math.isfinite(high) and 0 <= low <= high):
-            raise ValueError(f"{name} is no range")
-        out[name] = (low, high)
-    for name in ("config", "training", "figures", "thresholds"):
+    for name in (
+        "config", "normaliser", "trained", "training", "figures", "thresholds",
+    ):  # fmt: skip
         if name in data and not isinstance(data[name], dict):
             raise TypeError(f"{name} is not an object")
+    needed = ("fwhm", "sigma_e", "rho") if data["objective"] in _OF_IMAGES else ()
+    out["trained"] = _ranges(data.get("trained", {}), needed)
     if len(json.dumps(data["config"])) > MAX_CONFIG:
         raise ValueError("config is too long")
     out["thresholds"] = {
         str(point): tuple(_threshold_row(row) for row in rows)
-        for point, rows in data["thresholds"].items()
+        for point, rows in data.get("thresholds", {}).items()
     }
+    return out
+
+
+def _ranges(
+    data: Mapping[str, Any], needed: tuple[str, ...]
+) -> dict[str, str | tuple[float, float]]:
+    out: dict[str, str | tuple[float, float]] = {}
+    for name, value in data.items():
+        if isinstance(value, str):
+            out[name] = value
+            continue
+        low, high = (float(v) for v in value)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise ValueError(f"{name[:80]} is no range")
+        out[name] = (low, high)
+    for name in needed:
+        if not isinstance(out.get(name), tuple) or out[name][0] < 0:  # type: ignore[operator]
+            raise ValueError(f"trained lacks the range of {name}")
     return out
 
 

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from bgrem_core.errors import ModelError  # noqa: E402
-from bgrem_core.networks import NETWORKS, build  # noqa: E402
+from bgrem_core.networks import build  # noqa: E402
 
 
 def lively(name, **config):
@@ -58,7 +58,7 @@ def test_the_radius_is_the_farthest_pixel_with_a_gradient(name, widths):
     assert farthest == network.radius
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", ["attention", "fast"])
 @pytest.mark.parametrize("level", [0.2, 1.0])
 def test_outputs_are_finite_at_odd_multiples_of_the_pooling(name, level):
     network = lively(name)

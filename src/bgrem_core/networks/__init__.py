@@ -1,6 +1,7 @@
-"""Networks that predict the noise in an image: plain modules, no files, no data.
+"""Networks: plain modules, no files, no data.
 
-Every network is called as ``network(z, level, condition)``:
+``fast`` and ``attention`` predict the noise in an image, as
+``network(z, level, condition)``:
 
 - ``z`` (b, 1, ny, nx) float32: (image - offset) / sigma of the sky, sides a multiple
   of ``pooling``;
@@ -8,25 +9,39 @@ Every network is called as ``network(z, level, condition)``:
 - ``condition`` (b, 3) float32: neighbour correlation of the noise, log10 of the sky
   sigma in electrons (0 if unknown), 1 if that is known else 0;
 
-and returns x_hat (b, 1, ny, nx), so that ``z - level * x_hat`` is the estimate of the
-image without noise. ``radius`` is the farthest input pixel that an output pixel
-depends on; ``pooling`` the grid on which tiles must start.
+and return x_hat (b, 1, ny, nx), so that ``z - level * x_hat`` is the estimate of the
+image without noise. ``expectation`` parts photon counts, and ``context`` predicts the
+noise of a diffusion step over a raw frame; their classes say how they are called.
+
+Every network has ``radius``, the farthest input pixel that an output pixel depends on,
+and ``pooling``, the grid on which tiles must start.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from bgrem_core.errors import ModelError
 from bgrem_core.networks.attention import AttentionUNet
+from bgrem_core.networks.context import ContextUNet
+from bgrem_core.networks.expectation import ExpectationUNet
 from bgrem_core.networks.fast import FastUNet
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NETWORKS", "AttentionUNet", "FastUNet", "build"]
+__all__ = [
+    "NETWORKS",
+    "AttentionUNet",
+    "ContextUNet",
+    "ExpectationUNet",
+    "FastUNet",
+    "build",
+]
 
-NETWORKS: dict[str, type[FastUNet] | type[AttentionUNet]] = {
-    "fast": FastUNet,
+NETWORKS: "dict[str, type[nn.Module]]" = {
     "attention": AttentionUNet,
+    "context": ContextUNet,
+    "expectation": ExpectationUNet,
+    "fast": FastUNet,
 }
 """Network classes by the name that weights and recipes use."""
 

@@ -1,1 +1,1 @@
-"""Training, from torch, numpy and safetensors alone: ``python -m bgrem_core.train``."""
+"""Training, from torch and numpy alone: ``python -m bgrem_core.train``."""

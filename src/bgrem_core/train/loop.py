@@ -1,102 +1,47 @@
 """A training loop whose step k is step k, resumed or not.
 
-Batches are drawn from the seed and the step number, the learning rate depends on the
-step number alone, and a checkpoint holds everything else; so a run that was stopped
-and resumed equals an uninterrupted one bit for bit (same machine, same threads).
+Batches are drawn from the seed and the step's number, the learning rate depends on
+that number alone, and a checkpoint holds everything else; so a run that was stopped
+and resumed equals an uninterrupted one bit for bit (same machine, on the CPU).
 """
 
-import csv
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
 
+import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from bgrem_core.errors import ReadError, UsageError
+from bgrem_core.errors import ModelError, ReadError, UsageError
+from bgrem_core.train import checkpoint, curve
+from bgrem_core.train.lock import lock
+from bgrem_core.train.settings import LoopSettings, learning_rate
 
-__all__ = ["LoopSettings", "Trainer", "learning_rate"]
+__all__ = ["CURVE", "VALIDATION", "Trainer"]
 
-STATE = "state.safetensors"
 CURVE = "loss.csv"
+VALIDATION = "validation.csv"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopSettings:
-    """What decides the optimisation.
-
-    Attributes
-    ----------
-    steps : int
-        Optimiser steps of the whole run; the learning rate ends at 0 there.
-    rate : float
-        Highest learning rate.
-    warmup : int
-        Steps of linear rise.
-    decay : float
-        Weight decay of AdamW.
-    ema : float
-        Decay per step of the averaged weights.
-    clip : float
-        Largest norm of the gradient.
-    precision : str
-        ``bf16`` (autocast) or ``f32``.
-    threads : int
-        CPU threads; part of the recipe because sums depend on it.
-    checkpoint : int
-        Steps between checkpoints.
-    """
-
-    steps: int
-    rate: float = 2e-3
-    warmup: int = 200
-    decay: float = 1e-4
-    ema: float = 0.998
-    clip: float = 1.0
-    precision: str = "bf16"
-    threads: int = 2
-    checkpoint: int = 200
-
-    def __post_init__(self) -> None:
-        if self.precision not in ("bf16", "f32"):
-            raise UsageError(
-                f"precision={self.precision!r} is unknown", "use bf16 or f32"
-            )
-        if min(self.steps, self.warmup, self.checkpoint, self.threads) < 1:
-            raise UsageError(
-                "steps, warmup, checkpoint and threads must be at least 1",
-                "correct the recipe",
-            )
-
-
-def learning_rate(step: int, settings: LoopSettings) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine to 0.
-
-    Parameters
-    ----------
-    step : int
-        From 0.
-    settings : LoopSettings
-        Rate, warm-up and length.
-
-    Returns
-    -------
-    float
-        Learning rate.
-    """
-    s = settings
-    if step < s.warmup:
-        return s.rate * (step + 1) / s.warmup
-    done = (step - s.warmup) / max(s.steps - s.warmup, 1)
-    return s.rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-
+Batch = Mapping[str, np.ndarray[Any, Any]]
 Loss = Callable[[nn.Module, Mapping[str, Tensor]], tuple[Tensor, dict[str, float]]]
+
+
+class Batches(Protocol):
+    """Where batches come from; see `bgrem_core.train.feed.Feed`."""
+
+    def __call__(self, step: int) -> Batch: ...
+
+    def held_out(self, number: int) -> Batch: ...
+
+    def close(self) -> None: ...
 
 
 class Trainer:
@@ -106,51 +51,74 @@ class Trainer:
     ----------
     network : torch.nn.Module
         What is trained, in its initial state.
-    batch : callable
-        ``batch(step)`` gives the tensors of that step.
+    feed : Batches
+        Gives the batch of a step.
     loss : callable
         ``loss(network, batch)`` gives the loss and named figures for the curve.
     settings : LoopSettings
         Optimisation.
     folder : pathlib.Path
-        Checkpoint and curve are written here, and read if they are there.
+        Checkpoint and curves are written here, and read if they are there.
     identity : str
         Hash of the recipe; a checkpoint of another recipe is refused.
     device : str, optional
         Torch device.
+
+    Attributes
+    ----------
+    step : int
+        Steps that are done.
+    ended : bool
+        The last step is done, or the run ended early.
+    seconds : float
+        Time that the steps took, all slices together.
     """
 
     def __init__(
         self,
         network: nn.Module,
         *,
-        batch: Callable[[int], Mapping[str, Tensor]],
+        feed: Batches,
         loss: Loss,
         settings: LoopSettings,
         folder: Path,
         identity: str,
         device: str = "cpu",
     ) -> None:
-        torch.set_num_threads(settings.threads)
         self.device = device
         self.network = network.to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.train()
-        self.batch, self.loss, self.settings = batch, loss, settings
+        self.feed, self.loss, self.settings = feed, loss, settings
         self.folder, self.identity = folder, identity
         self.names = [name for name, _ in self.network.named_parameters()]
         self.params = [p for _, p in self.network.named_parameters()]
+        self.buffers = dict(self.network.named_buffers())
         self.ema = [p.detach().clone() for p in self.params]
         self.optimizer = torch.optim.AdamW(
             self.params,
             lr=settings.rate,
             weight_decay=settings.decay,
-            betas=(0.9, 0.98),
+            betas=(0.9, settings.beta),
         )
-        self.step = 0
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / STATE).exists():
+        self.step, self.seconds = 0, 0.0
+        self.best, self.since = math.inf, 0
+        self.best_ema: list[Tensor] = []
+        self.rows: list[dict[str, float]] = []
+        self.scores: list[dict[str, float]] = []
+        if settings.shards > 1 and self.buffers:
+            raise UsageError(
+                "a network with batch normalisation cannot be computed in shards",
+                "set shards to 1 and threads to the number of cores",
+            )
+        if (folder / checkpoint.STATE).exists():
             self._load()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        s = self.settings
+        return self.step >= s.steps or 0 < s.patience <= self.since
 
     def run(self, *, max_seconds: float = math.inf) -> Iterator[dict[str, float]]:
         """Train until the end or until the time is up; a checkpoint closes either.
@@ -163,104 +131,247 @@ class Trainer:
         Yields
         ------
         dict
-            Figures of each step: step, rate, seconds and those of the loss.
+            Figures of each step: step, those of the loss, norm of the gradient, rate,
+            seconds.
+
+        Raises
+        ------
+        UsageError
+            Another process trains in this folder.
+        ModelError
+            The loss is no longer a finite number; the last checkpoint is kept.
+        WriteError
+            No room; the last checkpoint is kept.
         """
         start = time.monotonic()
-        self._trim_curve()
-        rows: list[dict[str, float]] = []
-        while self.step < self.settings.steps:
-            begun = time.monotonic()
-            row = self._one()
-            row["seconds"] = round(time.monotonic() - begun, 4)
-            rows.append(row)
-            late = time.monotonic() - start > max_seconds
-            if late or self.step % self.settings.checkpoint == 0:
-                rows = self._save(rows)
-            yield row
-            if late:
-                return
-        self._save(rows)
+        s = self.settings
+        threads = torch.get_num_threads()
+        # Each shard is a thread of Python with its own thread of torch: two half
+        # batches side by side take 0.6 of the time of one batch on two threads.
+        pool = ThreadPoolExecutor(
+            s.shards, initializer=partial(torch.set_num_threads, s.threads)
+        )
+        with lock(self.folder), pool:
+            torch.set_num_threads(s.threads)
+            try:
+                for name in (CURVE, VALIDATION):
+                    curve.trim(self.folder / name, self.step)
+                while not self.ended:
+                    row = self._one(pool)
+                    late = time.monotonic() - start > max_seconds
+                    if late or self.step % s.checkpoint == 0:
+                        self._save()
+                    yield row
+                    if late:
+                        return
+                if self.rows:
+                    self._save()
+            finally:
+                torch.set_num_threads(threads)
+                self.feed.close()
 
-    def _one(self) -> dict[str, float]:
+    def _one(self, pool: ThreadPoolExecutor) -> dict[str, float]:
+        begun = time.monotonic()
         s = self.settings
         rate = learning_rate(self.step, s)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        data = {k: v.to(self.device) for k, v in self.batch(self.step).items()}
-        kind = self.device.split(":")[0]
-        with torch.autocast(kind, torch.bfloat16, enabled=s.precision == "bf16"):
-            loss, figures = self.loss(self.network, data)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.params, s.clip)
+        parts = self._parts(self.feed(self.step))
+        done = list(pool.map(self._gradient, parts))
+        for k, p in enumerate(self.params):
+            p.grad = done[0][0][k]
+            for more in done[1:]:
+                p.grad += more[0][k]
+            p.grad /= len(done)
+        norm = float(nn.utils.clip_grad_norm_(self.params, s.clip))
+        if not math.isfinite(norm):
+            raise ModelError(
+                f"the gradient of step {self.step + 1} is not a finite number",
+                "train with a lower rate or with precision f32",
+            )
         self.optimizer.step()
         self.step += 1
         # Young averages follow faster, so that short runs are not ruled by the start.
         keep = min(s.ema, self.step / (10 + self.step))
         torch._foreach_lerp_(self.ema, [p.detach() for p in self.params], 1 - keep)
-        return {"step": self.step, **figures, "norm": float(norm), "rate": rate}
+        if s.validation and (self.step % s.epoch == 0 or self.step == s.steps):
+            self._validate()
+        taken = time.monotonic() - begun
+        self.seconds += taken
+        row = {
+            "step": self.step,
+            **_mean([figures for _, figures in done]),
+            "norm": norm,
+            "rate": rate,
+            "seconds": round(taken, 4),
+        }
+        self.rows.append(row)
+        return row
 
-    def _save(self, rows: list[dict[str, float]]) -> list[dict[str, float]]:
-        tensors = {}
-        for name, p, mean in zip(self.names, self.params, self.ema, strict=True):
-            tensors[f"raw.{name}"] = p.detach()
-            tensors[f"ema.{name}"] = mean
-            state = self.optimizer.state.get(p, {})
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                if key in state:
-                    tensors[f"{key}.{name}"] = state[key]
-        # Copies: channels_last memory is not what the file format stores.
-        tensors = {k: v.cpu().clone().contiguous() for k, v in tensors.items()}
-        note = json.dumps({"step": self.step, "recipe": self.identity})
-        beside = self.folder / f"{STATE}.new"
-        save_file(tensors, beside, metadata={"run": note})
-        self._append_curve(rows)
-        beside.replace(self.folder / STATE)
-        return []
+    def _parts(self, batch: Batch) -> list[dict[str, Tensor]]:
+        n = self.settings.shards
+        sizes = {len(array) for array in batch.values()}
+        if any(size % n for size in sizes):
+            raise UsageError(
+                f"a batch cannot be cut into {n} equal shards",
+                "make the batch a multiple of shards",
+            )
+        whole = {k: torch.from_numpy(v).to(self.device) for k, v in batch.items()}
+        cut = {k: v.chunk(n) for k, v in whole.items()}
+        return [{k: v[i] for k, v in cut.items()} for i in range(n)]
+
+    def _loss(self, part: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        kind = self.device.split(":")[0]
+        bf16 = self.settings.precision == "bf16"
+        with torch.autocast(kind, torch.bfloat16, enabled=bf16):
+            return self.loss(self.network, part)
+
+    def _gradient(
+        self, part: Mapping[str, Tensor]
+    ) -> tuple[list[Tensor], dict[str, float]]:
+        loss, figures = self._loss(part)
+        # Not backward(): that would add the shards up in the order they end.
+        return list(torch.autograd.grad(loss, self.params)), figures
+
+    def score(self, numbers: range) -> list[dict[str, float]]:
+        """Measure the averaged weights on held-out batches.
+
+        Parameters
+        ----------
+        numbers : range
+            Of the batches.
+
+        Returns
+        -------
+        list of dict
+            Loss and figures of each part of each batch.
+        """
+        rows = []
+        with self._averaged(), torch.no_grad():
+            for k in numbers:
+                for part in self._parts(self.feed.held_out(k)):
+                    loss, figures = self._loss(part)
+                    rows.append({"loss": float(loss), **figures})
+        return rows
+
+    def _validate(self) -> None:
+        """Score; remember the best."""
+        mean = _mean(self.score(range(self.settings.validation)))
+        self.scores.append({"step": self.step, **mean})
+        if mean["loss"] < self.best:
+            self.best, self.since = mean["loss"], 0
+            if self.settings.patience:
+                self.best_ema = [e.clone() for e in self.ema]
+        else:
+            self.since += 1
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        raw = [p.detach().clone() for p in self.params]
+        with torch.no_grad():
+            for p, e in zip(self.params, self.ema, strict=True):
+                p.copy_(e)
+        self.network.eval()
+        try:
+            yield
+        finally:
+            self.network.train()
+            with torch.no_grad():
+                for p, r in zip(self.params, raw, strict=True):
+                    p.copy_(r)
+
+    def _save(self) -> None:
+        state = [self.optimizer.state[p] for p in self.params]
+        groups: dict[str, list[Tensor]] = {
+            "raw": [p.detach() for p in self.params],
+            "ema": self.ema,
+            "mean": [s["exp_avg"] for s in state],
+            "square": [s["exp_avg_sq"] for s in state],
+            "best": self.best_ema,
+        }
+        arrays = {k: _flat(v) for k, v in groups.items() if v}
+        for name, b in self.buffers.items():
+            arrays[f"buffer.{name}"] = b.detach().cpu().contiguous().numpy()
+        note = {
+            "step": self.step,
+            "recipe": self.identity,
+            "layout": self._layout(),
+            "seconds": round(self.seconds, 3),
+            "best": self.best if math.isfinite(self.best) else None,
+            "since": self.since,
+            "device": _device_name(self.device),
+        }
+        # Curves first: rows behind the checkpoint are dropped when a run is resumed.
+        curve.append(self.folder / CURVE, self.rows)
+        curve.append(self.folder / VALIDATION, self.scores)
+        checkpoint.write(self.folder, arrays, note)
+        self.rows, self.scores = [], []
 
     def _load(self) -> None:
-        path = self.folder / STATE
-        with safe_open(path, "pt") as file:
-            note = json.loads((file.metadata() or {}).get("run", "{}"))
-            if note.get("recipe") != self.identity:
-                raise UsageError(
-                    f"{path} belongs to another recipe",
-                    "use a new --out folder or the recipe it was started with",
-                )
-            keys = set(file.keys())
-            get = file.get_tensor
-            for k, name in enumerate(self.names):
-                if f"raw.{name}" not in keys:
-                    raise ReadError(f"{path} lacks {name}", "start in a new folder")
-                p = self.params[k]
-                with torch.no_grad():
-                    p.copy_(get(f"raw.{name}"))
-                    self.ema[k].copy_(get(f"ema.{name}"))
-                if f"step.{name}" in keys:
-                    like = torch.empty_like(p, memory_format=torch.preserve_format)
-                    self.optimizer.state[p] = {
-                        "step": get(f"step.{name}"),
-                        "exp_avg": like.clone().copy_(get(f"exp_avg.{name}")),
-                        "exp_avg_sq": like.clone().copy_(get(f"exp_avg_sq.{name}")),
-                    }
-        self.step = int(note["step"])
+        arrays, note = checkpoint.read(self.folder)
+        path = self.folder / checkpoint.STATE
+        if note.get("recipe") != self.identity:
+            raise UsageError(
+                f"{path} belongs to another recipe",
+                "use a new --out folder or the recipe it was started with",
+            )
+        if note.get("layout") != self._layout():
+            raise ReadError(
+                f"{path} was written by another version of the network",
+                "use a new --out folder",
+            )
+        with torch.no_grad():
+            for p, value in zip(self.params, self._cut(arrays["raw"]), strict=True):
+                p.copy_(value)
+            for e, value in zip(self.ema, self._cut(arrays["ema"]), strict=True):
+                e.copy_(value)
+            for name, b in self.buffers.items():
+                b.copy_(torch.from_numpy(arrays[f"buffer.{name}"]))
+            means, squares = self._cut(arrays["mean"]), self._cut(arrays["square"])
+            for p, mean, square in zip(self.params, means, squares, strict=True):
+                self.optimizer.state[p] = {
+                    "step": torch.tensor(float(note["step"])),
+                    "exp_avg": torch.empty_like(p).copy_(mean),
+                    "exp_avg_sq": torch.empty_like(p).copy_(square),
+                }
+            if "best" in arrays:
+                cut = self._cut(arrays["best"])
+                self.best_ema = [
+                    torch.empty_like(e).copy_(v)
+                    for e, v in zip(self.ema, cut, strict=True)
+                ]
+        self.step, self.seconds = int(note["step"]), float(note["seconds"])
+        self.best = math.inf if note["best"] is None else float(note["best"])
+        self.since = int(note["since"])
 
-    def _append_curve(self, rows: list[dict[str, float]]) -> None:
-        path = self.folder / CURVE
-        if not rows:
-            return
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            if new:
-                writer.writeheader()
-            writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in rows)
+    def _layout(self) -> list[list[Any]]:
+        return [
+            [name, *p.shape] for name, p in zip(self.names, self.params, strict=True)
+        ]
 
-    def _trim_curve(self) -> None:
-        """Drop rows behind the checkpoint: a run that was killed wrote no others."""
-        path = self.folder / CURVE
-        if not path.exists():
-            return
-        lines = path.read_text().splitlines()
-        kept = [r for r in lines[1:] if int(r.split(",")[0]) <= self.step]
-        path.write_text("\n".join([*lines[:1], *kept]) + "\n")
+    def _cut(self, flat: np.ndarray[Any, Any]) -> list[Tensor]:
+        sizes = [p.numel() for p in self.params]
+        pieces = torch.split(torch.from_numpy(flat), sizes)
+        return [v.view(p.shape) for v, p in zip(pieces, self.params, strict=True)]
+
+
+def _device_name(device: str) -> str:
+    cuda = device.startswith("cuda")
+    return str(torch.cuda.get_device_name(device)) if cuda else device
+
+
+def _flat(tensors: list[Tensor]) -> np.ndarray[Any, Any]:
+    # reshape: in the order of the indices, whatever the memory format.
+    flat = torch.cat([t.reshape(-1).float() for t in tensors])
+    array: np.ndarray[Any, Any] = flat.cpu().numpy()
+    return array
+
+
+def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Average figures over shards; NaN = a shard had nothing to count."""
+    return {
+        key: fmean(found)
+        if (found := [r[key] for r in rows if not math.isnan(r[key])])
+        else math.nan
+        for key in rows[0]
+    }

@@ -1,44 +1,52 @@
-"""The optical recipe: noise is taken away; sky, planes and faint discs are signal.
+"""The optical family: crops of simulated fields under fresh noise.
 
-The network is shown source light on an arbitrary smooth sky and is asked for the
-zero-mean noise alone. What it never has to predict, it cannot erase.
+The network is shown source light on an arbitrary smooth sky. With the objective
+``noise`` it is asked for the zero-mean noise alone: what it never has to predict, it
+cannot erase. With ``joint`` it is asked for noise and sky together, as in the paper.
+
+References
+----------
+.. [1] arXiv:2510.04718 (joint objective, losses of its appendix C).
 """
 
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from bgrem_core.errors import ReadError, UsageError
-from bgrem_core.networks import build
+from bgrem_core.errors import UsageError
 from bgrem_core.schedule import TRAINING
 from bgrem_core.simulate import SceneSettings, correlate, draw_scene
-from bgrem_core.train.loop import LoopSettings, Trainer
+from bgrem_core.train.family import Family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from bgrem_core.train.family import Draw
+    from bgrem_core.train.recipe import Recipe
+
     Float = NDArray[np.float32]
 
-__all__ = ["AugmentSettings", "Recipe", "draw_batch", "fields", "loss", "trainer"]
+__all__ = ["OPTICAL", "CropSettings", "OpticalData", "fields"]
 
-RECIPE = "recipe.json"
-RECIPES = Path(__file__).parent / "recipes"
-T = TypeVar("T")
+_OBJECTIVES = ("noise", "joint")
+_LOSSES = ("heads", "mae", "mse", "huber")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AugmentSettings:
+class CropSettings:
     """How crops are made from fields, afresh in each step.
 
     Attributes
@@ -64,7 +72,8 @@ class AugmentSettings:
     scale_error : float
         Scatter of ln(noise / its estimate).
     sky : float
-        Scatter of offsets and of the slopes of planes, sigma; kept as signal.
+        Scatter of offsets and of the slopes of planes, sigma; signal, unless the
+        objective is joint.
     hits : float
         Share of crops with cosmic rays or hot pixels; kept as signal.
     full : float
@@ -87,120 +96,65 @@ class AugmentSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """Everything that decides the result, read from one JSON file.
+class OpticalData:
+    """What optical models are trained on, and what for.
 
     Attributes
     ----------
-    name : str
-        Name of the weights.
-    version : str
-        Version of the weights.
-    seed : int
-        Of the crops and of the initial weights.
-    network : str
-        Key of `bgrem_core.networks.NETWORKS`.
-    config : dict
-        Arguments of the network.
+    objective : str
+        ``noise``: zero-mean noise is predicted, smooth light of every scale is kept;
+        ``joint``: noise and sky are predicted together, as in the paper.
+    loss : str
+        ``heads``: absolute and squared error of two heads, in units of the local
+        noise, weighted by the level; ``mae``, ``mse``, ``huber``: plain, of one output.
     fields : int
         Number of simulated fields.
     field_size : int
         Their side, pixels.
     field_seed : int
         Field k is drawn from the seed [field_seed, k].
+    held_out : int
+        Further fields, for validation.
     scene : SceneSettings
         Ranges of the fields.
-    augment : AugmentSettings
+    crops : CropSettings
         Ranges of the crops.
-    loop : LoopSettings
-        Optimisation.
     """
 
-    name: str
-    version: str
-    seed: int
-    network: str
-    config: dict[str, Any]
-    fields: int
-    field_size: int
-    field_seed: int
-    loop: LoopSettings
+    objective: str = "noise"
+    loss: str = "heads"
+    fields: int = 112
+    field_size: int = 1024
+    field_seed: int = 314159
+    held_out: int = 4
     scene: SceneSettings = field(default_factory=SceneSettings)
-    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    crops: CropSettings = field(default_factory=CropSettings)
 
-    @classmethod
-    def read(cls, name_or_path: str) -> "Recipe":
-        """Read a recipe that ships (``cpu``) or a JSON file.
-
-        Parameters
-        ----------
-        name_or_path : str
-            ``cpu`` for ``recipes/optical_cpu.json``, or a path ending in .json.
-
-        Returns
-        -------
-        Recipe
-            Checked for unknown and missing fields.
-
-        Raises
-        ------
-        ReadError
-            No such file, or not JSON.
-        UsageError
-            A field is unknown or missing.
-        """
-        shipped = RECIPES / f"optical_{name_or_path}.json"
-        path = Path(name_or_path) if name_or_path.endswith(".json") else shipped
-        try:
-            data = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ReadError(
-                f"recipe {name_or_path!r} cannot be read: {error}",
-                "give the name of a shipped recipe or a .json file",
-            ) from error
-        return cls.from_dict(data)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
-        """Build a recipe from parsed JSON, refusing what it does not know.
-
-        Parameters
-        ----------
-        data : mapping
-            Fields by name, nested as in the file.
-
-        Returns
-        -------
-        Recipe
-            The recipe.
-
-        Raises
-        ------
-        UsageError
-            A field is unknown or missing.
-        """
-        parts = dict(data)
-        for key, kind in (
-            ("scene", SceneSettings),
-            ("augment", AugmentSettings),
-            ("loop", LoopSettings),
-        ):
-            if key in parts:
-                parts[key] = _strict(kind, parts[key], where=key)
-        return _strict(cls, parts, where="recipe")
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the recipe as canonical JSON."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def __post_init__(self) -> None:
+        for name, known in (("objective", _OBJECTIVES), ("loss", _LOSSES)):
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"{name}={getattr(self, name)!r} is unknown",
+                    f"use {', '.join(known)}",
+                )
+        if min(self.fields, self.held_out, self.crops.batch) < 1:
+            raise UsageError(
+                "fields, held_out and batch must be at least 1", "correct the recipe"
+            )
+        if self.field_size < self.crops.crop + 2:
+            raise UsageError(
+                f"crops of {self.crops.crop} pix do not fit into fields of "
+                f"{self.field_size} pix",
+                "correct the recipe",
+            )
 
 
-def fields(recipe: Recipe, folder: Path, *, workers: int = 2) -> "list[Float]":
-    """Simulate the fields of a recipe once and keep them in the run's folder.
+def fields(data: OpticalData, folder: Path, *, workers: int = 2) -> "list[Float]":
+    """Simulate the fields once and keep them in the run's folder.
 
     Parameters
     ----------
-    recipe : Recipe
+    data : OpticalData
         Number, size, seed and ranges.
     folder : pathlib.Path
         ``fields/`` in it is the cache.
@@ -210,19 +164,21 @@ def fields(recipe: Recipe, folder: Path, *, workers: int = 2) -> "list[Float]":
     Returns
     -------
     list of ndarray
-        (size, size) float32 each, sigma per pixel.
+        (size, size) float32 each, sigma per pixel; those held out come last.
     """
     cache = folder / "fields"
     cache.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(
         json.dumps(
-            [recipe.field_seed, recipe.field_size, dataclasses.asdict(recipe.scene)]
+            [data.field_seed, data.field_size, dataclasses.asdict(data.scene)]
         ).encode()
     ).hexdigest()[:12]
-    paths = [cache / f"{key}_{k:04d}.npy" for k in range(recipe.fields)]
+    count = data.fields + data.held_out
+    paths = [cache / f"{key}_{k:04d}.npy" for k in range(count)]
     missing = [k for k, path in enumerate(paths) if not path.exists()]
-    make = partial(_make_field, recipe, paths)
-    if workers > 1 and len(missing) > 1:
+    make = partial(_make_field, data, paths)
+    workers = min(workers, len(missing) // 8)  # a process takes seconds to start
+    if workers > 1:
         with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             list(pool.map(make, missing))
     else:
@@ -231,56 +187,57 @@ def fields(recipe: Recipe, folder: Path, *, workers: int = 2) -> "list[Float]":
     return [np.load(path) for path in paths]
 
 
-def draw_batch(recipe: Recipe, images: "list[Float]", step: int) -> dict[str, Tensor]:
-    """Draw the crops of one step from the seed and the step's number.
+def prepare(recipe: "Recipe", folder: Path) -> "Draw":
+    """Simulate or read the fields, and return what draws batches from them.
 
     Parameters
     ----------
     recipe : Recipe
-        Seed and ranges.
-    images : list of ndarray
-        Fields of `fields`.
-    step : int
-        Number of the step.
+        Of the family optical.
+    folder : pathlib.Path
+        Of the run.
 
     Returns
     -------
-    dict of torch.Tensor
-        ``z`` (b, 1, n, n) the noisy image, ``noise`` (b, 1, n, n) what is to be
+    Draw
+        Gives ``z`` (b, 1, n, n) the noisy image, ``noise`` (b, 1, n, n) what is to be
         predicted, ``spread`` (b, 1, n, n) its standard deviation, ``level`` (b,),
         ``condition`` (b, 3).
     """
-    rng = np.random.default_rng([recipe.seed, step])
-    rows = [
-        _draw_crop(rng, recipe.augment, images) for _ in range(recipe.augment.batch)
-    ]
-    names = ("z", "noise", "spread", "level", "condition")
-    columns = zip(*rows, strict=True)
-    return {
-        name: torch.from_numpy(np.stack(column).astype(np.float32))
-        for name, column in zip(names, columns, strict=True)
-    }
+    data: OpticalData = recipe.data
+    images = fields(data, folder, workers=os.cpu_count() or 1)
+    return partial(_draw_batch, data, recipe.seed, images)
 
 
 def loss(
-    network: nn.Module, batch: Mapping[str, Tensor]
+    network: nn.Module, batch: Mapping[str, Tensor], recipe: "Recipe"
 ) -> tuple[Tensor, dict[str, float]]:
-    """Return MAE of one head plus MSE of the other, in units of the local noise.
+    """Return the loss that the recipe names, with figures for the curve.
 
     Parameters
     ----------
     network : torch.nn.Module
-        With ``forward_heads`` of the heads mae and mse.
+        For the loss ``heads`` with ``forward_heads`` of the heads mae and mse.
     batch : mapping of torch.Tensor
-        As from `draw_batch`.
+        As from `prepare`.
+    recipe : Recipe
+        Names the loss.
 
     Returns
     -------
     tuple
-        The loss and its two parts at noise level 1 for the curve.
+        The loss, and its mean absolute and squared error: of ``heads`` in units of
+        the local noise at level 1, else as they are.
     """
+    kind = recipe.data.loss
     z, level = batch["z"], batch["level"]
     z = z.contiguous(memory_format=torch.channels_last)
+    if kind != "heads":
+        error = network(z, level, batch["condition"]).float() - batch["noise"]
+        mae, mse = error.abs().mean(), error.square().mean()
+        figures = {"mae": float(mae.detach()), "mse": float(mse.detach())}
+        huber = functional.huber_loss(error, torch.zeros_like(error))
+        return {"mae": mae, "mse": mse, "huber": huber}[kind], figures
     out = network.forward_heads(z, level, batch["condition"])  # type: ignore[operator]
     # Times the level: the error of z - level * x_hat, so that the levels at which
     # noise cannot be told from light do not rule the gradient.
@@ -296,53 +253,69 @@ def loss(
     return mae.mean() + mse.mean(), figures
 
 
-def trainer(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Trainer:
-    """Prepare a run, or take up the one that is in the folder.
+def describe(recipe: "Recipe") -> dict[str, Any]:
+    """Return what the data of a recipe decide in a model card.
 
     Parameters
     ----------
     recipe : Recipe
-        What to train, on what, how long.
-    folder : pathlib.Path
-        Of the run: fields, recipe, checkpoint, curve.
-    device : str, optional
-        Torch device.
+        Of the family optical.
 
     Returns
     -------
-    Trainer
-        Ready to `Trainer.run`.
+    dict
+        Fields of `bgrem_core.models.ModelCard`.
     """
-    images = fields(recipe, folder, workers=recipe.loop.threads)
-    # The state of the caller's generator is put back: seeds are handed in, not set.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        network = build(recipe.network, **recipe.config)
-    run = Trainer(
-        network,
-        batch=partial(draw_batch, recipe, images),
-        loss=loss,
-        settings=recipe.loop,
-        folder=folder,
-        identity=recipe.digest(),
-        device=device,
-    )
-    text = json.dumps(dataclasses.asdict(recipe), indent=2)
-    (folder / RECIPE).write_text(text + "\n")
-    return run
+    data: OpticalData = recipe.data
+    return {
+        "method": "bgrem",
+        "objective": data.objective,
+        "normaliser": {
+            "kind": "sky",
+            "formula": "(image - offset) / sigma of the sky",
+            "noise": 1.0,
+        },
+        "trained": {
+            "fwhm": list(data.scene.fwhm),
+            "sigma_e": list(data.crops.sigma_e),
+            "rho": [0.0, data.crops.rho],
+        },
+    }
 
 
-def _make_field(recipe: Recipe, paths: list[Path], k: int) -> None:
-    size = recipe.field_size
-    rng = np.random.default_rng([recipe.field_seed, k])
-    scene = draw_scene(rng, shape=(size, size), settings=recipe.scene)
-    beside = paths[k].with_suffix(".new.npy")
+OPTICAL = Family(
+    name="optical", data=OpticalData, prepare=prepare, loss=loss, describe=describe
+)
+
+
+def _draw_batch(
+    data: OpticalData, seed: int, images: "list[Float]", step: int, *, held_out: bool
+) -> "dict[str, Float]":
+    rng = np.random.default_rng([seed, step, 1] if held_out else [seed, step])
+    mine = images[data.fields :] if held_out else images[: data.fields]
+    joint = data.objective == "joint"
+    rows = [
+        _draw_crop(rng, data.crops, mine, joint=joint) for _ in range(data.crops.batch)
+    ]
+    names = ("z", "noise", "spread", "level", "condition")
+    columns = zip(*rows, strict=True)
+    return {
+        name: np.stack(column).astype(np.float32)
+        for name, column in zip(names, columns, strict=True)
+    }
+
+
+def _make_field(data: OpticalData, paths: list[Path], k: int) -> None:
+    size = data.field_size
+    rng = np.random.default_rng([data.field_seed, k])
+    scene = draw_scene(rng, shape=(size, size), settings=data.scene)
+    beside = paths[k].with_suffix(f".{os.getpid()}.npy")
     np.save(beside, scene.source)
     beside.replace(paths[k])
 
 
 def _draw_crop(
-    rng: np.random.Generator, a: AugmentSettings, images: "list[Float]"
+    rng: np.random.Generator, a: CropSettings, images: "list[Float]", *, joint: bool
 ) -> "tuple[Float, Float, Float, float, Float]":
     n = a.crop
     light = _draw_light(rng, n, images) * np.float32(
@@ -361,12 +334,15 @@ def _draw_crop(
         noise = (correlate(unit, rho) if rho else unit[1:-1, 1:-1]) * spread[1:-1, 1:-1]
     light, spread = light[1:-1, 1:-1], spread[1:-1, 1:-1]
     noise = noise * np.float32(np.exp(rng.normal(0, a.scale_error)))
-    signal = light + _draw_smooth(rng, n, a.sky)
+    smooth = _draw_smooth(rng, n, a.sky)
+    signal = light + smooth
     if rng.uniform() < a.hits:
         _add_hits(rng, signal)
     level = 1.0 if rng.uniform() < a.full else float(TRAINING.sigma(rng.uniform()))
     told = np.clip(rho + rng.normal(0, a.rho_error), 0, 0.5)
     condition = np.array([told, np.log10(sigma_e) * known, known], np.float32)
+    if joint:
+        signal, noise = signal - smooth, noise + smooth
     z = signal + np.float32(level) * noise
     return z[None], noise[None], spread[None], level, condition
 
@@ -404,20 +380,3 @@ def _add_hits(rng: np.random.Generator, signal: "Float") -> None:
             iy, ix = int(y + k * np.sin(angle)), int(x + k * np.cos(angle))
             if 0 <= iy < n and 0 <= ix < n:
                 signal[iy, ix] += peak * np.float32(rng.uniform(0.4, 1))
-
-
-def _strict(kind: type[T], data: Any, *, where: str) -> T:
-    if not isinstance(data, Mapping):
-        raise UsageError(f"{where} is not a JSON object", "correct the recipe")
-    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(data) - known)
-    if unknown:
-        raise UsageError(
-            f"{where} has the unknown field {unknown[0]!r}",
-            f"known: {', '.join(sorted(known))}",
-        )
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UsageError(f"{where} is incomplete: {error}", "add the field") from error

@@ -1,4 +1,4 @@
-"""Reads a weights file as what it may be: bytes from anywhere.
+"""Writes weights files, and reads them as what they may be: bytes from anywhere.
 
 The format (safetensors) is eight bytes of length, a JSON header and raw numbers. All
 that the header claims is checked against the file before anything is allocated for it,
@@ -7,6 +7,8 @@ and nothing is ever unpickled.
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,53 @@ def read(path: Path, *, body: bool = True) -> SlimFile:
         body=rest,
         sha256=digest,
     )
+
+
+def write(
+    path: Path, arrays: Mapping[str, "np.ndarray[Any, Any]"], note: Mapping[str, Any]
+) -> None:
+    """Write a weights file, and see it safe on the disk.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Overwritten: give a name beside the target, and rename.
+    arrays : mapping of ndarray
+        Float32 or int64, by name.
+    note : mapping
+        JSON that goes under the key "bgrem" of the header.
+
+    Raises
+    ------
+    OSError
+        No room or no right to write.
+    """
+    names = {np.dtype(kind): name for name, kind in _DTYPES.items()}
+    # The widest numbers first, so that each array starts at a multiple of its item.
+    order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
+    header: dict[str, Any] = {
+        "__metadata__": {METADATA_KEY: json.dumps(note, sort_keys=True)}
+    }
+    end = 0
+    for name in order:
+        array = arrays[name]
+        header[name] = {
+            "dtype": names[array.dtype.newbyteorder("<")],
+            "shape": list(array.shape),
+            "data_offsets": [end, end + array.nbytes],
+        }
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            array = arrays[name]
+            file.write(
+                array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+            )
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _damaged(path: Path, why: str) -> ModelError:

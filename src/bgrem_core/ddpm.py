@@ -1,0 +1,231 @@
+"""Diffusion with a linear schedule, and what one call of its network already tells.
+
+A network that was trained to find the noise in diffused frames gives, by Tweedie's
+formula, the mean of all frames that could have led to a diffused one. Averaged over
+several draws of the noise this is a map of what frames of this sensor share - trails,
+rows, gradients - at a hundredth of the cost of a reverse chain, whose average tends
+to the same mean.
+
+References
+----------
+.. [1] Ho, Jain & Abbeel 2020, "Denoising Diffusion Probabilistic Models",
+   arXiv:2006.11239, equations 4 and 15.
+.. [2] Efron 2011, "Tweedie's Formula and Selection Bias", JASA 106, 1602.
+.. [3] Waldmann, Rocchetto & Debczynski 2023, "Optimal Background Removal using
+   Denoising Diffusion Models", AMOS Conference (partial diffusion of satellite frames
+   with this schedule, to times of 100 and 150).
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgrem_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Float = NDArray[np.float32]
+    Predict = Callable[[Float, Float], Float]
+
+__all__ = [
+    "ALPHA_BAR",
+    "BETA",
+    "STEPS",
+    "diffuse",
+    "kept_fraction",
+    "noise_ratio",
+    "one_step",
+    "tweedie",
+]
+
+STEPS = 1000
+"""Length of the schedule; times are 0 to 999."""
+BETA = np.linspace(1e-4, 0.02, STEPS)
+"""Variance that each step adds."""
+ALPHA_BAR = np.cumprod(1 - BETA)
+"""Share of the variance of the frame that is left at each time."""
+BETA.setflags(write=False)
+ALPHA_BAR.setflags(write=False)
+
+
+def noise_ratio(t: "ArrayLike") -> "NDArray[np.float64]":
+    """Return the variance of the added noise relative to the frame's own units.
+
+    Parameters
+    ----------
+    t : array_like of int
+        Times, 0 to 999.
+
+    Returns
+    -------
+    ndarray
+        Of float64, the shape of t: (1 - alpha_bar) / alpha_bar.
+
+    Raises
+    ------
+    UsageError
+        A time outside the schedule.
+    """
+    kept = _alpha_bar(t)
+    return (1 - kept) / kept
+
+
+def kept_fraction(t: "ArrayLike", noise: "ArrayLike") -> "NDArray[np.float64]":
+    """Return the share of a lone pixel's excess that the map leaves in the residual.
+
+    Parameters
+    ----------
+    t : array_like of int
+        Times, 0 to 999.
+    noise : array_like
+        White noise of a pixel, in units of the normalised frame.
+
+    Returns
+    -------
+    ndarray
+        Of float64: s / (noise^2 + s) with s of `noise_ratio`. Exact where what is
+        unforeseeable in a frame is Gaussian and white.
+
+    Raises
+    ------
+    UsageError
+        A time outside the schedule.
+    """
+    added = noise_ratio(t)
+    return added / (np.asarray(noise, np.float64) ** 2 + added)
+
+
+def diffuse(x0: "Float", t: "ArrayLike", noise: "Float") -> "Float":
+    """Add the noise of a time to frames.
+
+    Parameters
+    ----------
+    x0 : ndarray
+        (b, ...) or (ny, nx) normalised frames.
+    t : array_like of int
+        One time, or one for each of the b frames.
+    noise : ndarray
+        Unit normal numbers; x0 and noise may be broadcast against each other.
+
+    Returns
+    -------
+    ndarray
+        Of float32: sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) noise.
+
+    Raises
+    ------
+    UsageError
+        A time outside the schedule.
+    """
+    dimensions = max(np.ndim(x0), np.ndim(noise))
+    kept = _alpha_bar(t, dimensions)
+    mixed = np.sqrt(kept) * x0 + np.sqrt(1 - kept) * noise
+    return mixed.astype(np.float32)
+
+
+def tweedie(x_t: "Float", t: "ArrayLike", eps: "Float") -> "Float":
+    """Return the mean of the frames that could have led to diffused ones.
+
+    Parameters
+    ----------
+    x_t : ndarray
+        (b, ...) diffused frames.
+    t : array_like of int
+        One time, or one for each frame.
+    eps : ndarray
+        The noise in them as a network predicts it, of the shape of x_t.
+
+    Returns
+    -------
+    ndarray
+        Of float32: (x_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar).
+
+    Raises
+    ------
+    UsageError
+        A time outside the schedule.
+    """
+    kept = _alpha_bar(t, np.ndim(x_t))
+    return ((x_t - np.sqrt(1 - kept) * eps) / np.sqrt(kept)).astype(np.float32)
+
+
+def one_step(
+    predict: "Predict",
+    x: "Float",
+    t: int,
+    samples: int,
+    rng: np.random.Generator,
+    *,
+    batch: int = 4,
+) -> tuple["Float", "Float"]:
+    """Return the map of a frame: the mean of Tweedie estimates over draws of noise.
+
+    Parameters
+    ----------
+    predict : callable
+        ``predict(x_t, t)`` with x_t (b, 1, ny, nx) and t (b,), both float32, gives
+        the noise in x_t, of its shape.
+    x : ndarray
+        (ny, nx) normalised frame.
+    t : int
+        Time to which the frame is diffused: small times keep more of the frame in
+        the map, a target included (`kept_fraction`).
+    samples : int
+        Draws of noise, at least 1.
+    rng : numpy.random.Generator
+        The only source of chance.
+    batch : int, optional
+        Draws that are given to ``predict`` together; decides memory, not the result.
+
+    Returns
+    -------
+    mean : ndarray
+        (ny, nx) float32, in the units of x.
+    spread : ndarray
+        (ny, nx) float32, standard deviation over the draws; divided by the root of
+        their number it is the error that the finite number leaves in the mean. 0 for
+        a single draw, which does not know.
+
+    Raises
+    ------
+    UsageError
+        A time outside the schedule, or fewer than one draw.
+    """
+    if samples < 1 or batch < 1:
+        raise UsageError(
+            f"samples={samples} and batch={batch} are not both at least 1",
+            "use 1 or more draws",
+        )
+    x = np.asarray(x, np.float32)
+    total = np.zeros(x.shape)
+    squares = np.zeros(x.shape)
+    for start in range(0, samples, batch):
+        n = min(batch, samples - start)
+        noise = rng.standard_normal((n, 1, *x.shape), dtype=np.float32)
+        x_t = diffuse(x, t, noise)
+        eps = predict(x_t, np.full(n, t, np.float32))
+        # About x, near which all estimates lie: squares lose no digits.
+        away = (tweedie(x_t, t, eps)[:, 0] - x).astype(np.float64)
+        total += away.sum(axis=0)
+        squares += np.square(away).sum(axis=0)
+    mean = total / samples
+    variance = np.maximum(squares - samples * mean**2, 0) / max(samples - 1, 1)
+    return (x + mean).astype(np.float32), np.sqrt(variance).astype(np.float32)
+
+
+def _alpha_bar(t: "ArrayLike", dimensions: int = 0) -> "NDArray[np.float64]":
+    """Return alpha_bar, with axes appended so that it multiplies such an array."""
+    time = np.asarray(t)
+    index = time.astype(np.int64)
+    if np.any(index != time) or np.any(index < 0) or np.any(index >= STEPS):
+        raise UsageError(
+            f"t={t!r} is not a whole number from 0 to {STEPS - 1}",
+            "use a time of the schedule",
+        )
+    kept: NDArray[np.float64] = np.asarray(ALPHA_BAR[index], np.float64)
+    return kept.reshape(
+        kept.shape + (1,) * max(dimensions - kept.ndim, 0) * (kept.ndim > 0)
+    )

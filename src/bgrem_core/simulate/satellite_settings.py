@@ -1,0 +1,109 @@
+"""Sensor, sky and targets from which frames of satellites are drawn."""
+
+from dataclasses import dataclass
+
+__all__ = ["COUNTS_AT", "SatelliteSettings"]
+
+COUNTS_AT = 16.0
+"""Magnitude to which `SatelliteSettings.density` counts stars."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SatelliteSettings:
+    """Sensor, sky and targets from which frames are drawn.
+
+    The defaults are a telescope of 35 cm and f/3 with pixels binned 2 x 2, as of
+    optical sensors that survey the geostationary belt.
+
+    Attributes
+    ----------
+    exposures : tuple of float
+        Exposure times, seconds; one is picked.
+    pixel : float
+        Pixel scale after binning, arcsec.
+    rate : float
+        Motion of the stars, arcsec/s.
+    angle : tuple of float
+        Direction of the trails, degrees from +x towards +y.
+    fwhm : float
+        Full width at half maximum across a trail, arcsec.
+    zero_point : float
+        Magnitude that gives one electron per second.
+    density : float
+        Stars per square degree brighter than magnitude 16.
+    slope : float
+        Rising dex of the cumulative counts per magnitude.
+    magnitudes : tuple of float
+        Brightest and faintest star.
+    sky : tuple of float
+        Surface brightness, mag/arcsec^2.
+    gradient : float
+        Scatter of the two slopes of the sky, share of it from centre to edge.
+    bowl : float
+        Scatter of its three quadratic terms, share from centre to edge.
+    cloud : float
+        Share of frames with thin cloud.
+    cloud_rms : float
+        Rms of the sky's brightness in cloud, share of it.
+    cloud_scale : float
+        Sigma of the smoothing of cloud, share of the frame's shorter side.
+    prnu : float
+        Rms of the pixels' sensitivity (photo-response non-uniformity).
+    dark : float
+        Mean dark current, e-/s; exponential over pixels.
+    hot : float
+        Share of hot pixels.
+    hot_charge : float
+        Their mean excess, e-; exponential.
+    read_noise : float
+        Rms of a binned pixel, e-.
+    rows : tuple of float
+        Rms of the row pattern, in units of the white noise of blank sky.
+    row_parts : tuple of float
+        Its white and its slow part, as shares of that rms.
+    row_scale : float
+        Sigma of the smoothing of the slow part, rows.
+    columns : tuple of float
+        Rms of the column pattern, in units of the same noise.
+    targets : float
+        Mean number of satellites per frame; Poisson.
+    target_sigma : float
+        Sigma of a satellite's profile, pixels.
+    target_peak : tuple of float
+        Peak of its profile in units of the standard deviation of the frame after
+        `bgrem_core.zscale.normalise`; log-uniform.
+    moving : float
+        Share of satellites that the tracking does not follow.
+    moving_length : tuple of float
+        Length of their trails, pixels.
+    """
+
+    exposures: tuple[float, ...] = (0.3, 0.5, 1.0, 1.5, 2.0)
+    pixel: float = 1.5
+    rate: float = 15.04
+    angle: tuple[float, float] = (34.5, 35.5)
+    fwhm: float = 3.0
+    zero_point: float = 23.0
+    density: float = 1500.0
+    slope: float = 0.33
+    magnitudes: tuple[float, float] = (9.0, 19.0)
+    sky: tuple[float, float] = (18.0, 20.5)
+    gradient: float = 0.08
+    bowl: float = 0.05
+    cloud: float = 0.15
+    cloud_rms: float = 0.1
+    cloud_scale: float = 1 / 6
+    prnu: float = 0.006
+    dark: float = 0.02
+    hot: float = 3e-4
+    hot_charge: float = 60.0
+    read_noise: float = 4.4
+    rows: tuple[float, float] = (0.3, 1.0)
+    row_parts: tuple[float, float] = (0.75, 0.65)
+    row_scale: float = 4.0
+    columns: tuple[float, float] = (0.0, 0.25)
+    targets: float = 0.6
+    target_sigma: float = 0.5
+    target_peak: tuple[float, float] = (0.5, 5.0)
+    moving: float = 0.2
+    moving_length: tuple[float, float] = (1.0, 8.0)

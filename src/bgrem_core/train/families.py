@@ -1,0 +1,12 @@
+"""The families of models that the bench can train, by name."""
+
+from bgrem_core.train.family import Family
+from bgrem_core.train.gamma import GAMMA
+from bgrem_core.train.optical import OPTICAL
+from bgrem_core.train.satellites import SATELLITES
+
+__all__ = ["FAMILIES"]
+
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (GAMMA, OPTICAL, SATELLITES)
+}

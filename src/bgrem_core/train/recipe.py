@@ -1,0 +1,156 @@
+"""Recipe: everything that decides the result of a training, in one JSON file."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bgrem_core.errors import ReadError, UsageError
+from bgrem_core.train.families import FAMILIES
+from bgrem_core.train.family import Family
+from bgrem_core.train.settings import LoopSettings
+from bgrem_core.train.strict import strict
+
+__all__ = ["RECIPES", "Recipe", "shipped"]
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What to train, on what, and for how long.
+
+    Attributes
+    ----------
+    family : str
+        Key of `bgrem_core.train.families.FAMILIES`.
+    name : str
+        Name of the weights.
+    version : str
+        Version of the weights.
+    seed : int
+        Of the batches and of the initial weights.
+    network : str
+        Key of `bgrem_core.networks.NETWORKS`.
+    config : dict
+        Arguments of the network.
+    data : object
+        The family's own settings.
+    loop : LoopSettings
+        Optimisation.
+    """
+
+    family: str
+    name: str
+    version: str
+    seed: int
+    network: str
+    config: dict[str, Any]
+    data: Any
+    loop: LoopSettings
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipe":
+        """Read a recipe from a JSON file.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            The file.
+
+        Returns
+        -------
+        Recipe
+            Checked for unknown and missing fields and for types.
+
+        Raises
+        ------
+        ReadError
+            No such file, or not JSON.
+        UsageError
+            A field is unknown, missing or of another type.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ReadError(
+                f"recipe {path} cannot be read: {error}",
+                "give cpu, gpu or a .json file",
+            ) from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> "Recipe":
+        """Build a recipe from parsed JSON, refusing what it does not know.
+
+        Parameters
+        ----------
+        data : Any
+            Fields by name, nested as in the file.
+
+        Returns
+        -------
+        Recipe
+            The recipe.
+
+        Raises
+        ------
+        UsageError
+            A field is unknown, missing or of another type.
+        """
+        recipe = strict(cls, data, where="recipe")
+        if recipe.family not in FAMILIES:
+            raise UsageError(
+                f"recipe.family {recipe.family[:80]!r} is unknown",
+                f"known: {', '.join(sorted(FAMILIES))}",
+            )
+        own, kind = recipe.data, FAMILIES[recipe.family].data
+        if not isinstance(own, kind):
+            own = strict(kind, own, where="recipe.data")
+        return dataclasses.replace(recipe, data=own)
+
+    def kind(self) -> Family:
+        """Return the family."""
+        return FAMILIES[self.family]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON types."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the recipe as canonical JSON."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shipped(model: str, name: str) -> Path:
+    """Return the file of a recipe that ships with the package.
+
+    Parameters
+    ----------
+    model : str
+        ``optical``, ``optical-paper``, ``gamma`` or ``satellites``.
+    name : str
+        ``cpu`` or ``gpu``.
+
+    Returns
+    -------
+    pathlib.Path
+        It exists.
+
+    Raises
+    ------
+    UsageError
+        There is no such recipe.
+    """
+    path = RECIPES / f"{model}_{name}.json"
+    if Path(name).name != name or not path.is_file():
+        have = sorted(p.stem.split("_")[1] for p in RECIPES.glob(f"{model}_*.json"))
+        raise UsageError(
+            f"there is no recipe {name!r} for {model}",
+            f"give {', '.join(have) or 'a file'} or a path that ends in .json",
+        )
+    return path

@@ -1,0 +1,295 @@
+"""The satellite family: diffusion of raw frames, no truth needed.
+
+The network learns what frames of a sensor look like. What it can foresee in a frame
+is its systematic background; a target that sits elsewhere in each frame it cannot.
+
+References
+----------
+.. [1] Ho, Jain & Abbeel 2020, arXiv:2006.11239 (objective: equation 14).
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bgrem_core.ddpm import STEPS, diffuse
+from bgrem_core.errors import UsageError
+from bgrem_core.simulate.satellite_settings import SatelliteSettings
+from bgrem_core.simulate.satellites import (
+    draw_exposure,
+    read_out,
+    white_noise,
+)
+from bgrem_core.train.family import Family
+from bgrem_core.zscale import CLIP, normalise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bgrem_core.train.family import Draw
+    from bgrem_core.train.recipe import Recipe
+
+    Float = NDArray[np.float32]
+    Source = Callable[[np.random.Generator], Float]
+
+__all__ = ["SATELLITES", "SatelliteData", "draw_batch", "exposures"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SatelliteData:
+    """What is simulated and how crops of it are diffused.
+
+    Attributes
+    ----------
+    exposures : int
+        Exposures that are simulated beforehand; each crop of one gets its own noise,
+        row and column pattern and targets.
+    size : int
+        Their side, pixels.
+    exposure_seed : int
+        Exposure k is drawn from the seed [exposure_seed, k].
+    held_out : int
+        Further exposures, for validation alone.
+    batch : int
+        Crops per step.
+    crop : int
+        Side of a crop, pixels: also the length of row over which banding is seen.
+    mirror : bool
+        Mirror crops, for sensors whose trails run either way. Without it crops are
+        only turned by 180 degrees, which leaves the direction of the trails as it is.
+    t_max : int
+        Times are drawn below it: those that are used later, and less noise than that.
+    scene : SatelliteSettings
+        Ranges of the frames.
+    """
+
+    exposures: int = 768
+    size: int = 256
+    exposure_seed: int = 271828
+    held_out: int = 32
+    batch: int = 16
+    crop: int = 128
+    mirror: bool = False
+    t_max: int = 500
+    scene: SatelliteSettings = field(default_factory=SatelliteSettings)
+
+    def __post_init__(self) -> None:
+        if min(self.exposures, self.held_out, self.batch, self.crop) < 1:
+            raise UsageError(
+                "exposures, held_out, batch and crop must be at least 1",
+                "correct the recipe",
+            )
+        if self.size < self.crop:
+            raise UsageError(
+                f"crops of {self.crop} pix do not fit into frames of {self.size} pix",
+                "correct the recipe",
+            )
+        if not 2 <= self.t_max <= STEPS:
+            raise UsageError(
+                f"t_max={self.t_max} is not from 2 to {STEPS}", "correct the recipe"
+            )
+
+
+def exposures(data: SatelliteData, folder: Path) -> "list[Float]":
+    """Simulate the exposures once and keep them in the run's folder.
+
+    Parameters
+    ----------
+    data : SatelliteData
+        Number, size, seed and ranges.
+    folder : pathlib.Path
+        ``exposures/`` in it is the cache.
+
+    Returns
+    -------
+    list of ndarray
+        (size, size) float32 mean electrons, mapped from the disc; those held out
+        come last.
+    """
+    cache = folder / "exposures"
+    cache.mkdir(parents=True, exist_ok=True)
+    decides = [data.exposure_seed, data.size, dataclasses.asdict(data.scene)]
+    key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
+    out = []
+    for k in range(data.exposures + data.held_out):
+        path = cache / f"{key}_{k:05d}.npy"
+        if not path.exists():
+            rng = np.random.default_rng([data.exposure_seed, k])
+            shape = (data.size, data.size)
+            beside = path.with_suffix(f".{os.getpid()}.npy")
+            np.save(beside, draw_exposure(rng, shape, data.scene).expected())
+            beside.replace(path)
+        out.append(np.load(path, mmap_mode="r"))
+    return out
+
+
+def prepare(recipe: "Recipe", folder: Path) -> "Draw":
+    """Simulate or read the exposures, and return what draws batches from them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the family satellites.
+    folder : pathlib.Path
+        Of the run.
+
+    Returns
+    -------
+    Draw
+        Gives ``x`` (b, 1, n, n) diffused crops, ``t`` (b,) their times, ``eps``
+        (b, 1, n, n) the noise in them.
+    """
+    data: SatelliteData = recipe.data
+    images = exposures(data, folder)
+    parts = {False: images[: data.exposures], True: images[data.exposures :]}
+    sources = {k: partial(_simulated_crop, data, part) for k, part in parts.items()}
+
+    def draw(step: int, *, held_out: bool) -> "dict[str, Float]":
+        rng = np.random.default_rng([recipe.seed, step, int(held_out)])
+        return draw_batch(rng, sources[held_out], batch=data.batch, t_max=data.t_max)
+
+    return draw
+
+
+def draw_batch(
+    rng: np.random.Generator, source: "Source", *, batch: int, t_max: int
+) -> "dict[str, Float]":
+    """Draw raw crops from a source, normalise and diffuse them.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Chance.
+    source : callable
+        ``source(rng)`` gives a raw crop (n, n) in any linear unit.
+    batch : int
+        Crops.
+    t_max : int
+        Times are whole numbers below it.
+
+    Returns
+    -------
+    dict of ndarray
+        ``x`` (b, 1, n, n), ``t`` (b,) and ``eps`` (b, 1, n, n), float32.
+    """
+    frames = [normalise(source(rng))[0] for _ in range(batch)]
+    x0 = np.stack(frames)[:, None]
+    # One time from each of as many equal ranges, every second range first: halves of
+    # the batch see the whole range, and the loss scatters less from step to step.
+    order = np.argsort(np.arange(batch) % 2, kind="stable")
+    t = np.floor((order + rng.uniform(size=batch)) * t_max / batch).astype(int)
+    t = np.minimum(t, t_max - 1)
+    eps = rng.standard_normal(x0.shape, dtype=np.float32)
+    return {"x": diffuse(x0, t, eps), "t": t.astype(np.float32), "eps": eps}
+
+
+def loss(
+    network: nn.Module, batch: Mapping[str, Tensor], recipe: "Recipe"
+) -> tuple[Tensor, dict[str, float]]:
+    """Return the mean squared error of the predicted noise.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        ``network(x, t)`` predicts eps.
+    batch : mapping of torch.Tensor
+        As from `prepare`.
+    recipe : Recipe
+        Gives the range of times.
+
+    Returns
+    -------
+    tuple
+        The loss, and itself in the earlier and the later half of the times.
+    """
+    x, t = batch["x"], batch["t"]
+    x = x.contiguous(memory_format=torch.channels_last)
+    error = (network(x, t).float() - batch["eps"]).square().mean(dim=(1, 2, 3))
+    early = t < recipe.data.t_max / 2
+    known = error.detach()
+    figures = {
+        "loss": float(known.mean()),
+        "early": float(known[early].mean()),
+        "late": float(known[~early].mean()),
+    }
+    return error.mean(), figures
+
+
+def describe(recipe: "Recipe") -> dict[str, Any]:
+    """Return what the data of a recipe decide in a model card.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the family satellites.
+
+    Returns
+    -------
+    dict
+        Fields of `bgrem_core.models.ModelCard`.
+    """
+    data: SatelliteData = recipe.data
+    scene = data.scene
+    trails = [scene.rate * t / scene.pixel for t in scene.exposures]
+    low, high = scene.angle
+    mirrored = f" or {180 - high:g} to {180 - low:g}" if data.mirror else ""
+    return {
+        "method": "systematics",
+        "objective": "systematics",
+        "normaliser": {
+            "kind": "zscale",
+            "formula": "(image - offset) / scale, cut at clip of the zscale range, "
+            "mean 0 and variance 1",
+            "clip": list(CLIP),
+        },
+        "trained": {
+            "t": [0, data.t_max - 1],
+            "tile": [data.crop, data.crop],
+            "exposure": [min(scene.exposures), max(scene.exposures)],
+            "trail_length": [round(min(trails), 2), round(max(trails), 2)],
+            "trail_angle": f"{low:g} to {high:g}{mirrored} degrees",
+            "trail_fwhm": [scene.fwhm / scene.pixel, scene.fwhm / scene.pixel],
+            "sky": list(scene.sky),
+            "rows": list(scene.rows),
+            "columns": list(scene.columns),
+        },
+    }
+
+
+SATELLITES = Family(
+    name="satellites",
+    data=SatelliteData,
+    prepare=prepare,
+    loss=loss,
+    describe=describe,
+)
+
+
+def _simulated_crop(
+    data: SatelliteData, images: "list[Float]", rng: np.random.Generator
+) -> "Float":
+    """Cut a crop out of an exposure and read it out afresh."""
+    image = images[rng.integers(len(images))]
+    n = data.crop
+    y, x = rng.integers(0, data.size - n + 1, 2)
+    expected = image[y : y + n, x : x + n]
+    turned, mirrored = rng.integers(0, 2, 2)
+    if turned:
+        expected = expected[::-1, ::-1]
+    if mirrored and data.mirror:
+        expected = expected[:, ::-1]
+    expected = np.ascontiguousarray(expected)
+    white = white_noise(float(np.median(expected)), data.scene)
+    pattern, noise, targets, _ = read_out(rng, expected, white, data.scene)
+    raw: Float = expected + pattern + noise + targets
+    return raw

@@ -1,0 +1,216 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bgrem_core.ddpm import ALPHA_BAR
+from bgrem_core.errors import UsageError
+from bgrem_core.networks import NETWORKS
+from bgrem_core.networks.context import ContextUNet
+from bgrem_core.simulate.satellite_settings import SatelliteSettings
+from bgrem_core.train.bench import trainer
+from bgrem_core.train.families import FAMILIES
+from bgrem_core.train.recipe import RECIPES, Recipe
+from bgrem_core.train.satellites import (
+    SATELLITES,
+    SatelliteData,
+    draw_batch,
+    exposures,
+)
+
+TINY = {
+    "family": "satellites",
+    "name": "satellites",
+    "version": "0",
+    "seed": 4,
+    "network": "context",
+    "config": {"widths": [8, 12]},
+    "data": {
+        "exposures": 3, "size": 40, "held_out": 2, "batch": 4, "crop": 32,
+    },
+    "loop": {
+        "steps": 20, "rate": 4e-3, "warmup": 4, "epoch": 10, "validation": 1,
+        "precision": "f32", "shards": 2, "checkpoint": 10,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch):
+    monkeypatch.setitem(NETWORKS, "context", ContextUNet)
+    monkeypatch.setitem(FAMILIES, "satellites", SATELLITES)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("exposures")
+
+
+def recipe(**changes):
+    return Recipe.from_dict({**TINY, **changes})
+
+
+def test_a_batch_depends_on_seed_step_and_part_alone(folder, tmp_path):
+    first = SATELLITES.prepare(recipe(), folder)
+    again = SATELLITES.prepare(recipe(), tmp_path)
+    a, b = first(7, held_out=False), again(7, held_out=False)
+    first(8, held_out=False)
+    c = first(7, held_out=False)
+    for name in ("x", "t", "eps"):
+        assert a[name].dtype == np.float32
+        np.testing.assert_array_equal(a[name], b[name])
+        np.testing.assert_array_equal(a[name], c[name])
+    other = SATELLITES.prepare(recipe(seed=5), folder)
+    for d in (first(8, held_out=False), first(7, held_out=True)):
+        assert not np.array_equal(a["x"], d["x"])
+    assert not np.array_equal(a["x"], other(7, held_out=False)["x"])
+
+
+def test_a_batch_holds_diffused_frames_of_unit_variance(folder):
+    batch = SATELLITES.prepare(recipe(), folder)(0, held_out=False)
+    assert batch["x"].shape == batch["eps"].shape == (4, 1, 32, 32)
+    kept = ALPHA_BAR[batch["t"].astype(int)][:, None, None, None]
+    x0 = (batch["x"] - np.sqrt(1 - kept) * batch["eps"]) / np.sqrt(kept)
+    assert x0.mean(axis=(1, 2, 3)) == pytest.approx(np.zeros(4), abs=1e-5)
+    assert x0.std(axis=(1, 2, 3)) == pytest.approx(np.ones(4), abs=1e-4)
+
+
+def test_times_fill_their_range_in_each_half_of_a_batch():
+    def blank(rng):
+        return rng.normal(size=(8, 8))
+
+    rng = np.random.default_rng(1)
+    t = np.stack([draw_batch(rng, blank, batch=16, t_max=500)["t"] for _ in range(400)])
+    assert t.min() >= 0
+    assert t.max() <= 499
+    np.testing.assert_array_equal(t, np.floor(t))
+    counts, _ = np.histogram(t, bins=10, range=(0, 500))
+    assert counts == pytest.approx(np.full(10, 640), rel=0.1)
+    for half in (t[:, :8], t[:, 8:]):
+        assert np.all((half < 125).sum(axis=1) >= 1)
+        assert np.all((half >= 375).sum(axis=1) >= 1)
+
+
+def test_trails_keep_their_direction_unless_crops_are_mirrored(tmp_path):
+    # Light that rises along the diagonal: a half turn keeps it, a mirror does not.
+    scene = dataclasses.replace(
+        SatelliteSettings(), density=4e4, magnitudes=(12, 14), exposures=(2.0,),
+        sky=(20, 20), gradient=0, bowl=0, cloud=0, hot=0, targets=0, rows=(0, 0),
+    )  # fmt: skip
+    falling = []
+    for mirror in (False, True):
+        data = SatelliteData(
+            exposures=4, held_out=1, size=64, crop=64, batch=12, mirror=mirror,
+            scene=scene, t_max=2,
+        )  # fmt: skip
+        draw = SATELLITES.prepare(
+            dataclasses.replace(recipe(), data=data), tmp_path / str(mirror)
+        )
+        # t is 0 or 1: x is the frame but for a hundredth.
+        x = draw(0, held_out=False)["x"][:, 0]
+        along = np.mean(x[:, 2:, 3:] * x[:, :-2, :-3], axis=(1, 2))
+        against = np.mean(x[:, 2:, :-3] * x[:, :-2, 3:], axis=(1, 2))
+        falling.append(int(np.sum(against > along)))
+    assert falling[0] == 0
+    assert 2 <= falling[1] <= 10
+
+
+def test_exposures_are_kept_and_belong_to_their_ranges(tmp_path):
+    data = recipe().data
+    first = exposures(data, tmp_path)
+    files = sorted((tmp_path / "exposures").iterdir())
+    times = [f.stat().st_mtime_ns for f in files]
+    again = exposures(data, tmp_path)
+    assert [f.stat().st_mtime_ns for f in files] == times
+    assert len(first) == len(files) == 5
+    np.testing.assert_array_equal(first[0], again[0])
+    darker = dataclasses.replace(
+        data, scene=dataclasses.replace(data.scene, sky=(20.0, 20.5))
+    )
+    assert not np.array_equal(exposures(darker, tmp_path)[0], first[0])
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_the_loss_falls_and_a_run_repeats_bit_for_bit(tmp_path):
+    draw = SATELLITES.prepare(recipe(), tmp_path / "a")
+    test = [draw(k, held_out=True) for k in range(4)]
+
+    def held_out(network):
+        with torch.no_grad():
+            parts = [{k: torch.from_numpy(v) for k, v in b.items()} for b in test]
+            return np.mean(
+                [float(SATELLITES.loss(network, p, recipe())[0]) for p in parts]
+            )
+
+    runs = []
+    for name in ("a", "b"):
+        run = trainer(recipe(), tmp_path / name)
+        before = held_out(run.network)
+        losses = [row["loss"] for row in run.run()]
+        runs.append((losses, [e.clone() for e in run.ema]))
+        assert len(losses) == 20
+        assert held_out(run.network) < 0.97 * before
+    assert runs[0][0] == runs[1][0]
+    for a, b in zip(runs[0][1], runs[1][1], strict=True):
+        assert torch.equal(a, b)
+    curve = (tmp_path / "a" / "validation.csv").read_text().splitlines()
+    assert curve[0].startswith("step,loss,early,late")
+    assert len(curve) == 3
+
+
+def test_the_loss_is_that_of_the_predicted_noise():
+    class Nothing(torch.nn.Module):
+        def forward(self, x, t):
+            return torch.zeros_like(x)
+
+    rng = np.random.default_rng(2)
+    eps = rng.standard_normal((4, 1, 8, 8), dtype=np.float32)
+    t = np.array([0, 249, 250, 499], np.float32)
+    batch = {"x": eps, "t": t, "eps": eps}
+    tensors = {k: torch.from_numpy(v) for k, v in batch.items()}
+    value, figures = SATELLITES.loss(Nothing(), tensors, recipe())
+    assert float(value) == pytest.approx(np.mean(eps**2), rel=1e-5)
+    assert figures["loss"] == pytest.approx(float(value), rel=1e-5)
+    assert figures["early"] == pytest.approx(np.mean(eps[:2] ** 2), rel=1e-5)
+    assert figures["late"] == pytest.approx(np.mean(eps[2:] ** 2), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_shipped_recipes_can_be_read_and_describe_their_card(name):
+    path = Path(RECIPES / f"satellites_{name}.json")
+    shipped = Recipe.read(path)
+    assert shipped.kind() is SATELLITES
+    assert shipped.network == "context"
+    assert shipped.data.batch % shipped.loop.shards == 0
+    ContextUNet(**shipped.config)
+    card = SATELLITES.describe(shipped)
+    assert json.loads(json.dumps(card)) == card
+    assert card["method"] == card["objective"] == "systematics"
+    assert card["normaliser"]["clip"] == [-0.5, 3.0]
+    assert card["trained"]["t"] == [0, 499]
+    # Every range is written out: what decides the result does not hide in a default.
+    written = json.loads(path.read_text())["data"]
+    assert set(written) == {f.name for f in dataclasses.fields(SatelliteData)}
+    assert set(written["scene"]) == {
+        f.name for f in dataclasses.fields(SatelliteSettings)
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"crop": 64}, "do not fit"),
+        ({"t_max": 1001}, "t_max=1001"),
+        ({"batch": 0}, "at least 1"),
+    ],
+)
+def test_a_recipe_that_cannot_be_drawn_is_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
+        recipe(data={**TINY["data"], **changes})
