@@ -136,12 +136,7 @@ class ModelCard:
 
     def summary(self) -> str:
         """Return one line: name, method, objective, network, steps, trained range."""
-        ranges = (
-            f"{name} {value}"
-            if isinstance(value, str)
-            else f"{name} {value[0]:g}-{value[1]:g}"
-            for name, value in self.trained.items()
-        )
+        ranges = (f"{name} {range_text(value)}" for name, value in self.trained.items())
         return (
             f"{self.name} (version {self.version}): method {self.method}, "
             f"{_OBJECTIVES[self.objective]}; network {self.network}, {self.steps} "
@@ -579,6 +574,25 @@ def _checked(kind: type[ModelCard], data: Mapping[str, Any]) -> dict[str, Any]:
         for point, rows in data.get("thresholds", {}).items()
     }
     return out
+
+
+def range_text(value: str | tuple[float, float]) -> str:
+    """Return a trained range as text.
+
+    Parameters
+    ----------
+    value : str or tuple of float
+        Words, or lowest and highest value.
+
+    Returns
+    -------
+    str
+        Such as "2.5 to 8".
+    """
+    if isinstance(value, str):
+        return value
+    low, high = value
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def _ranges(

@@ -146,9 +146,18 @@ def test_a_model_of_another_method_says_which(toy_method, file, capsys, monkeypa
     assert "--model belongs to --method bgrem" in capsys.readouterr().err
 
 
+def test_a_model_whose_method_is_not_there_says_so(file, capsys, monkeypatch):
+    monkeypatch.delitem(METHODS, "gamma", raising=False)
+    assert cli.main(["-f", str(file), "--model", "gamma"]) == 2
+    assert "for the method gamma, which this version" in capsys.readouterr().err
+    assert names(file.parent) == ["frame.fits"]
+
+
 def test_models_lists_what_is_shipped(capsys):
     assert cli.main(["models"]) == 0
-    assert "optical" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    for name in ("optical", "gamma", "satellites"):
+        assert f"{name} (version" in said
 
 
 def test_doctor_finds_all_well(capsys):

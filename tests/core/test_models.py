@@ -268,7 +268,7 @@ def test_the_shipped_model_gives_the_stored_output():
         np.testing.assert_allclose(out, stored["x_hat"][k], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["satellites"])
+@pytest.mark.parametrize("name", ["gamma", "satellites"])
 def test_other_models_do_not_denoise_images(name):
     pytest.importorskip("torch")
     model = load_model(name, device="cpu")

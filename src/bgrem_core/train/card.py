@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bgrem_core.models import ModelCard
+from bgrem_core.models import ModelCard, range_text
 from bgrem_core.train.words import WORDS
 
 __all__ = ["UNMEASURED", "card_text"]
@@ -81,14 +81,10 @@ def _pairs(data: Mapping[str, Any]) -> str:
     return "; ".join(f"{name} {value}" for name, value in data.items())
 
 
-def _range(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value[0]:g} to {value[1]:g}"
-
-
 def _training(card: ModelCard) -> str:
     t = card.training
     done = "finished" if t.get("finished") else "NOT finished, rate not annealed"
-    ranges = "\n".join(f"- {k}: {_range(v)}" for k, v in card.trained.items())
+    ranges = "\n".join(f"- {k}: {range_text(v)}" for k, v in card.trained.items())
     losses = ", ".join(f"{k} {v:g}" for k, v in t.get("losses", {}).items())
     model = t.get("recipe", {}).get("name", card.name)
     return (
@@ -104,7 +100,7 @@ def _figures(figures: Mapping[str, Any]) -> str:
     rows = figures.get("table")
     if not rows:
         return "Not measured yet."
-    lines = [" | ".join(str(cell) for cell in row) for row in rows]
+    lines = [" | ".join(str(c).replace("|", "\\|") for c in row) for row in rows]
     rule = " | ".join("---" for _ in rows[0])
     table = "\n".join(f"| {line} |" for line in [lines[0], rule, *lines[1:]])
     notes = "\n".join(f"- {note}" for note in figures.get("notes", []))
