@@ -277,6 +277,31 @@ def test_no_room_leaves_the_last_checkpoint(recipe, folder):
     assert "state.new" not in done.stdout
 
 
+_FULL_AT_ONCE = """
+import resource, sys
+from pathlib import Path
+from bgrem_core.train import __main__ as command
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+code = command.main(["optical", "--recipe", sys.argv[1], "--out", sys.argv[2]])
+print("code", code, sorted(p.name for p in (Path(sys.argv[2]) / "fields").iterdir()))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource limits are POSIX")
+def test_no_room_for_simulated_data_leaves_none_of_them(recipe, tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(recipe.as_dict()))
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_AT_ONCE, str(path), str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(SRC), "PATH": "/usr/bin:/bin"},
+    )
+    assert "code 5 []" in done.stdout, done.stderr
+    assert "simulated data" in done.stderr
+    assert "make room" in done.stderr
+
+
 def test_a_folder_that_cannot_be_written_is_named(recipe, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="cannot be written"):

@@ -6,10 +6,9 @@ of `bgrem_core.simulate.gamma_sky`; validation sees the caps alone.
 """
 
 import hashlib
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from bgrem_core.simulate.gamma import (
 )
 from bgrem_core.simulate.gamma_psf import containment_radius
 from bgrem_core.simulate.gamma_sky import FILE, Footprint
+from bgrem_core.train import cache
 from bgrem_core.train.family import Family
 
 if TYPE_CHECKING:
@@ -151,15 +151,13 @@ def library(data: GammaData, folder: Path, *, held_out: bool) -> Library:
     number = data.held_out if held_out else data.patches
     scene = data.scene
     sky = hashlib.sha256(FILE.read_bytes()).hexdigest()
-    decides = [
-        sky, number, held_out, data.patch_seed, scene.pixel, scene.side, scene.psf,
-    ]  # fmt: skip
-    key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
-    cache = folder / "patches"
-    cache.mkdir(parents=True, exist_ok=True)
-    paths = [cache / f"{key}_{name}.npy" for name in ("emission", "places")]
-    if not all(path.exists() for path in paths):
-        made = [
+    key = cache.key(
+        sky, number, held_out, data.patch_seed, scene.pixel, scene.side, scene.psf
+    )
+
+    @lru_cache
+    def made() -> list[DiffusePatch]:
+        return [
             draw_diffuse(
                 np.random.default_rng([data.patch_seed, k, int(held_out)]),
                 scene,
@@ -167,12 +165,18 @@ def library(data: GammaData, folder: Path, *, held_out: bool) -> Library:
             )
             for k in range(number)
         ]
-        rows = [
-            (p.footprint.l, p.footprint.b, p.footprint.angle, p.scale, *p.exposure)
-            for p in made
-        ]
-        _write(paths[0], np.stack([p.emission for p in made]))
-        _write(paths[1], np.array(rows))
+
+    def places() -> "Double":
+        return np.array(
+            [
+                (p.footprint.l, p.footprint.b, p.footprint.angle, p.scale, *p.exposure)
+                for p in made()
+            ]
+        )
+
+    paths = [folder / "patches" / f"{key}_{k}.npy" for k in ("emission", "places")]
+    cache.keep(paths[0], lambda: np.stack([p.emission for p in made()]))
+    cache.keep(paths[1], places)
     return Library(
         emission=np.load(paths[0], mmap_mode="r"),
         places=np.load(paths[1]),
@@ -321,9 +325,3 @@ def _draw_level(
     # The lower of the two middle values, as the network takes it by itself.
     value = float(order[int(share * (order.size - 1))]) * factor
     return np.float32(2 * np.sqrt(value + 0.375))
-
-
-def _write(path: Path, values: "NDArray[Any]") -> None:
-    beside = path.with_suffix(f".{os.getpid()}.npy")
-    np.save(beside, values)
-    beside.replace(path)

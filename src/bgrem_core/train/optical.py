@@ -10,8 +10,6 @@ References
 """
 
 import dataclasses
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -29,6 +27,7 @@ from torch.nn import functional
 from bgrem_core.errors import UsageError
 from bgrem_core.schedule import TRAINING
 from bgrem_core.simulate import SceneSettings, correlate, draw_scene
+from bgrem_core.train import cache
 from bgrem_core.train.family import Family
 
 if TYPE_CHECKING:
@@ -166,15 +165,9 @@ def fields(data: OpticalData, folder: Path, *, workers: int = 2) -> "list[Float]
     list of ndarray
         (size, size) float32 each, sigma per pixel; those held out come last.
     """
-    cache = folder / "fields"
-    cache.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(
-        json.dumps(
-            [data.field_seed, data.field_size, dataclasses.asdict(data.scene)]
-        ).encode()
-    ).hexdigest()[:12]
+    key = cache.key(data.field_seed, data.field_size, dataclasses.asdict(data.scene))
     count = data.fields + data.held_out
-    paths = [cache / f"{key}_{k:04d}.npy" for k in range(count)]
+    paths = [folder / "fields" / f"{key}_{k:04d}.npy" for k in range(count)]
     missing = [k for k, path in enumerate(paths) if not path.exists()]
     make = partial(_make_field, data, paths)
     workers = min(workers, len(missing) // 8)  # a process takes seconds to start
@@ -306,12 +299,11 @@ def _draw_batch(
 
 
 def _make_field(data: OpticalData, paths: list[Path], k: int) -> None:
-    size = data.field_size
+    shape = (data.field_size, data.field_size)
     rng = np.random.default_rng([data.field_seed, k])
-    scene = draw_scene(rng, shape=(size, size), settings=data.scene)
-    beside = paths[k].with_suffix(f".{os.getpid()}.npy")
-    np.save(beside, scene.source)
-    beside.replace(paths[k])
+    cache.keep(
+        paths[k], lambda: draw_scene(rng, shape=shape, settings=data.scene).source
+    )
 
 
 def _draw_crop(

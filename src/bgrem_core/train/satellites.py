@@ -9,9 +9,6 @@ References
 """
 
 import dataclasses
-import hashlib
-import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +27,7 @@ from bgrem_core.simulate.satellites import (
     read_out,
     white_noise,
 )
+from bgrem_core.train import cache
 from bgrem_core.train.family import Family
 from bgrem_core.zscale import CLIP, normalise
 
@@ -116,19 +114,17 @@ def exposures(data: SatelliteData, folder: Path) -> "list[Float]":
         (size, size) float32 mean electrons, mapped from the disc; those held out
         come last.
     """
-    cache = folder / "exposures"
-    cache.mkdir(parents=True, exist_ok=True)
-    decides = [data.exposure_seed, data.size, dataclasses.asdict(data.scene)]
-    key = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
+    key = cache.key(data.exposure_seed, data.size, dataclasses.asdict(data.scene))
+    shape = (data.size, data.size)
+
+    def make(k: int) -> "Float":
+        rng = np.random.default_rng([data.exposure_seed, k])
+        return draw_exposure(rng, shape, data.scene).expected()
+
     out = []
     for k in range(data.exposures + data.held_out):
-        path = cache / f"{key}_{k:05d}.npy"
-        if not path.exists():
-            rng = np.random.default_rng([data.exposure_seed, k])
-            shape = (data.size, data.size)
-            beside = path.with_suffix(f".{os.getpid()}.npy")
-            np.save(beside, draw_exposure(rng, shape, data.scene).expected())
-            beside.replace(path)
+        path = folder / "exposures" / f"{key}_{k:05d}.npy"
+        cache.keep(path, partial(make, k))
         out.append(np.load(path, mmap_mode="r"))
     return out
 
