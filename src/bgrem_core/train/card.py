@@ -87,12 +87,12 @@ def _training(card: ModelCard) -> str:
     ranges = "\n".join(f"- {k}: {range_text(v)}" for k, v in card.trained.items())
     losses = ", ".join(f"{k} {v:g}" for k, v in t.get("losses", {}).items())
     model = t.get("recipe", {}).get("name", card.name)
+    held = ", which is in the file" if "recipe" in t else ""
     return (
         f"{ranges}\n\n"
         f"{t.get('steps', 0)} of {t.get('planned', 0)} steps ({done}), "
         f"{t.get('examples', 0):,} examples; last of the curve: {losses}.\n\n"
-        f"`bgrem-train {model}`; SHA-256 of the recipe, which is in the file: "
-        f"`{card.recipe[:16]}...`"
+        f"`bgrem-train {model}`; SHA-256 of the recipe{held}: `{card.recipe[:16]}...`"
     )
 
 
