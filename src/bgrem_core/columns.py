@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bgrem_core.image import Image
-    from bgrem_core.photometry import Measured
+    from bgrem_core.total_flux import Measured
 
     Floats = NDArray[np.float64]
 

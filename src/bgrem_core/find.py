@@ -18,7 +18,6 @@ from bgrem_core.image import MaskBit
 from bgrem_core.matched import matched_filter, weighted_noise
 from bgrem_core.photometry import (
     DEFAULT_FWHM,
-    Measured,
     aperture_sums,
     frame_psf,
     measure_arrays,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from bgrem_core.psf import Psf
     from bgrem_core.separation import Separation
     from bgrem_core.settings import FindSettings
+    from bgrem_core.total_flux import Measured
 
 ThresholdOf = Callable[[str, float, int], float]
 
@@ -320,7 +320,7 @@ def _detect(plane: "Plane", search: Search, settings: "FindSettings") -> Detecti
 
 
 def _strength(
-    separation: "Separation", found: Detections, measured: Measured
+    separation: "Separation", found: Detections, measured: "Measured"
 ) -> "NDArray[np.float64]":
     """Return the forced S/N by which a source is judged."""
     snr = measured.snr
@@ -343,7 +343,7 @@ def _strength(
 
 
 def _kept(
-    measured: Measured, strength: "NDArray[np.float64]", settings: "FindSettings"
+    measured: "Measured", strength: "NDArray[np.float64]", settings: "FindSettings"
 ) -> "NDArray[np.bool_]":
     least = settings.min_snr
     if least is None:
@@ -369,7 +369,7 @@ def _meta(
     separation: "Separation",
     settings: "FindSettings",
     search: Search,
-    measured: Measured,
+    measured: "Measured",
     psf: "Psf | None",
 ) -> dict[str, Any]:
     setup, correction = measured.setup, measured.correction

@@ -14,14 +14,10 @@ from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import sky_position
 from bgrem_core.errors import UsageError
 from bgrem_core.growth import Profile
-from bgrem_core.photometry import (
-    APERTURE,
-    DEFAULT_FWHM,
-    circle_noise,
-    moment_growth,
-)
+from bgrem_core.matched import circle_noise
+from bgrem_core.photometry import APERTURE, DEFAULT_FWHM
 from bgrem_core.rings import ring_radii, ring_sky
-from bgrem_core.shapes import measure_shapes
+from bgrem_core.shapes import measure_shapes, moment_growth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,9 @@ from bgrem_core.catalog import SourceFlag
 from bgrem_core.errors import UsageError
 from bgrem_core.growth import Profile
 from bgrem_core.image import Image, MaskBit
+from bgrem_core.matched import circle_noise
 from bgrem_core.normalize import Scale
-from bgrem_core.photometry import circle_noise, measure, measure_arrays
+from bgrem_core.photometry import measure, measure_arrays
 from bgrem_core.planes import constant
 from bgrem_core.psf import measure_fwhm
 from bgrem_core.rings import ring_sky
