@@ -125,7 +125,8 @@ def test_all_kinds_of_sources_are_drawn():
     kinds = draw_scene(
         np.random.default_rng(1), shape=(512, 512), settings=settings
     ).truth.kind
-    assert set(kinds) == set(range(len(KINDS)))
+    fast = ("star", "exponential", "devaucouleurs", "disc")
+    assert set(kinds) == {KINDS.index(k) for k in fast}
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.1, 0.3, 0.45])

@@ -20,6 +20,7 @@ from bgrem_core.simulate.gamma_diffuse import (
 from bgrem_core.simulate.gamma_psf import RADIUS, SUBPIXELS, stamps
 from bgrem_core.simulate.gamma_sky import ISOTROPIC, Footprint, draw_footprint
 from bgrem_core.simulate.gamma_sources import place_sources
+from bgrem_core.simulate.ranges import log_uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -222,13 +223,13 @@ def draw_patch(
     """
     s = settings or GammaSettings()
     sky = diffuse or draw_diffuse(rng, s, held_out=held_out)
-    exposure = _log_uniform(rng, s.exposure)
-    emission = sky.emission * np.float32(_log_uniform(rng, s.emission))
+    exposure = log_uniform(rng, s.exposure)
+    emission = sky.emission * np.float32(log_uniform(rng, s.emission))
     if rng.uniform() < s.distorted:
         emission *= draw_distortion(rng, s.side, float(rng.uniform(0, s.distortion)))
     place = np.arange(s.side, dtype=float)
     even = sky.relative(place[None, :], place[:, None]).astype(np.float32)
-    even *= np.float32(ISOTROPIC * _log_uniform(rng, s.isotropic))
+    even *= np.float32(ISOTROPIC * log_uniform(rng, s.isotropic))
     solid = np.radians(s.pixel) ** 2
     background = (emission + even) * np.float32(exposure * solid)
     source = np.zeros_like(background)
@@ -295,7 +296,7 @@ def _draw_sources(
     exposure: float,
     background: "Float | None",
 ) -> "tuple[Float, GammaCatalogue]":
-    density = _log_uniform(rng, s.density)
+    density = log_uniform(rng, s.density)
     steep = rng.uniform() < s.faint_share
     slope = float(rng.uniform(*s.faint_slope)) if steep else None
     x, y, flux, kind = place_sources(
@@ -338,7 +339,3 @@ def _draw_sources(
 
 def _scale(reach: float, step: int) -> float:
     return round(1 + reach * (2 * step / (_SCALES - 1) - 1), 6)
-
-
-def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
-    return float(np.exp(rng.uniform(np.log(bounds[0]), np.log(bounds[1]))))

@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgrem_core.simulate.ranges import log_uniform
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Float = NDArray[np.float32]
 
-KINDS = ("star", "exponential", "devaucouleurs", "disc")
+KINDS = (
+    "star",
+    "exponential",
+    "devaucouleurs",
+    "disc",
+    # Drawn by `bgrem_core.simulate.survey` alone.
+    "sersic",
+    "real",
+    "nebula",
+)
 """Names of the integer codes in `Truth.kind`."""
 
 FINE = 3
@@ -170,12 +181,12 @@ def draw_scene(
     """
     s = settings or SceneSettings()
     psf = Psf(
-        fwhm=_log_uniform(rng, s.fwhm),
+        fwhm=log_uniform(rng, s.fwhm),
         beta=float(rng.uniform(*s.beta)),
         ellipticity=float(rng.uniform(*s.ellipticity)),
         angle=float(rng.uniform(0, np.pi)),
     )
-    density = _log_uniform(rng, s.density)
+    density = log_uniform(rng, s.density)
     # The pad behind the border takes up what the FFT wraps round.
     side = [n + BORDER + PSF_RADIUS for n in shape]
     fine = np.zeros((FINE * side[0], FINE * side[1]), np.float32)
@@ -331,10 +342,6 @@ def draw_noise(
     return noise * np.sqrt(1 + light / np.float32(sigma_e))
 
 
-def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
-    return float(np.exp(rng.uniform(np.log(bounds[0]), np.log(bounds[1]))))
-
-
 def _psf_grid(psf: Psf, shape: tuple[int, ...]) -> "Float":
     """Return the PSF on the fine grid, centred on cell (0, 0), of unit sum."""
     y = (np.fft.fftfreq(shape[0], 1 / shape[0]) / FINE).astype(np.float32)[:, None]
@@ -483,7 +490,7 @@ def _put_discs(
     ny, nx = source.shape
     rows = []
     for _ in range(rng.poisson(s.discs * ny * nx / 1e6)):
-        scale, peak = _log_uniform(rng, s.disc_scale), _log_uniform(rng, s.disc_peak)
+        scale, peak = log_uniform(rng, s.disc_scale), log_uniform(rng, s.disc_peak)
         q, angle = rng.uniform(0.3, 1), rng.uniform(0, np.pi)
         cx, cy = rng.uniform(0, nx), rng.uniform(0, ny)
         y = (np.arange(ny, dtype=np.float32) - np.float32(cy))[:, None]
