@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgrem_core.errors import ModelError, OutOfMemory, UsageError
+from bgrem_core.heads import meaning
 from bgrem_core.weights import slim
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class ModelCard:
     thresholds : mapping
         Per operating point ("catalogue", "deep") rows of (rho, steps, threshold); the
         threshold is in sigma of the input's noise per pixel.
+    calibration : mapping
+        What makes the further heads usable: "uncertainty", rows of (width that the
+        network says, half-width that holds 68 % of the errors), sigma of the sky,
+        both rising; "artefact", least probability of a flagged pixel. Without it
+        those heads are not shown.
     recipe : str
         SHA-256 of the training recipe.
     training : mapping
@@ -96,6 +102,7 @@ class ModelCard:
     thresholds: Mapping[str, tuple[tuple[float, int, float], ...]] = field(
         default_factory=dict
     )
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     recipe: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -195,6 +202,26 @@ class ModelCard:
         at, values = zip(*table, strict=True)
         return float(np.interp(rho, np.array(at), np.array(values)))
 
+    def half_width(self, said: "Float") -> "Float":
+        """Return calibrated half-widths of the error.
+
+        Parameters
+        ----------
+        said : ndarray
+            Width that the network says, any shape, sigma of the sky.
+
+        Returns
+        -------
+        ndarray of float32
+            68 % of the errors are smaller; straight between the rows of the table in
+            the logarithms, in proportion beyond them.
+        """
+        at, true = np.log(np.array(self.calibration["uncertainty"])).T
+        log = np.log(np.maximum(said, 1e-6))
+        ratio = np.interp(log, at, true - at)
+        width: Float = np.exp(log + ratio).astype(np.float32)
+        return width
+
 
 class Model:
     """A loaded network with its card.
@@ -246,6 +273,8 @@ class Model:
         if threads:
             torch.set_num_threads(threads)
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # The first answer of a network is the noise, under whatever name.
+        self._heads = ("noise", *getattr(network, "heads", ())[1:])
         wanted = _choose_device(device)
         if wanted != "cpu":
             try:
@@ -286,6 +315,34 @@ class Model:
         OutOfMemory
             The tile does not fit into memory, on the CPU.
         """
+        return self.appraise(z, level, rho=rho, sigma_e=sigma_e)["noise"]
+
+    def appraise(
+        self,
+        z: "Float",
+        level: float,
+        *,
+        rho: float = 0.0,
+        sigma_e: float | None = None,
+    ) -> "dict[str, Float]":
+        """Predict the noise, and what else the network has to say of an image.
+
+        Parameters
+        ----------
+        z, level, rho, sigma_e
+            As for `denoise`.
+
+        Returns
+        -------
+        dict of ndarray
+            (ny, nx) float32 each: "noise" as from `denoise`; of the other heads of
+            `bgrem_core.heads` those that the network has.
+
+        Raises
+        ------
+        OutOfMemory
+            The tile does not fit into memory, on the CPU.
+        """
         if self.card.objective not in _OF_IMAGES:
             raise UsageError(
                 f"the model {self.card.name} does not predict the noise of an image",
@@ -297,8 +354,10 @@ class Model:
         padded = np.pad(z, fill, mode="edge") if fill != [(0, 0), (0, 0)] else z
         condition = np.array([self._condition(rho, sigma_e)], np.float32)
         out = self.evaluate(padded[None, None], np.array([level]), condition)
-        x_hat: Float = out[0, 0, :ny, :nx]
-        return x_hat
+        return {
+            name: meaning(name, answer[:ny, :nx])
+            for name, answer in zip(self._heads, out[0], strict=True)
+        }
 
     def evaluate(self, image: "Float", *rest: "Float") -> "Float":
         """Run the bare network.
@@ -314,7 +373,7 @@ class Model:
         Returns
         -------
         ndarray
-            (b, channels, ny, nx) float32.
+            (b, channels, ny, nx) float32; one channel for each head.
 
         Raises
         ------
@@ -358,7 +417,9 @@ class Model:
             # clone: torch must not write into what the caller may hold read-only.
             image, *rest = (torch.tensor(a).to(self.device) for a in inputs)
             image = image.contiguous(memory_format=torch.channels_last)
-            out: Float = self._network(image, *rest).float().cpu().numpy()
+            # All heads at once: they differ in the last convolution alone.
+            answer = getattr(self._network, "forward_heads", self._network)
+            out: Float = answer(image, *rest).float().cpu().numpy()
         return out
 
     def _fall_back(self, device: str, error: Exception) -> None:
@@ -562,6 +623,7 @@ def _checked(kind: type[ModelCard], data: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name} is not a whole number from 1 to {most}")
     for name in (
         "config", "normaliser", "trained", "training", "figures", "thresholds",
+        "calibration",
     ):  # fmt: skip
         if name in data and not isinstance(data[name], dict):
             raise TypeError(f"{name} is not an object")
@@ -573,6 +635,26 @@ def _checked(kind: type[ModelCard], data: Mapping[str, Any]) -> dict[str, Any]:
         str(point): tuple(_threshold_row(row) for row in rows)
         for point, rows in data.get("thresholds", {}).items()
     }
+    out["calibration"] = _calibration(data.get("calibration", {}))
+    return out
+
+
+def _calibration(data: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    if "uncertainty" in data:
+        rows = np.array(data["uncertainty"], np.float64)
+        positive = rows.ndim == 2 and rows.shape[1] == 2 and (rows > 0).all()
+        if not positive or len(rows) < 2 or (np.diff(rows, axis=0) <= 0).any():
+            raise ValueError("the calibration of the uncertainty does not rise")
+        if not np.isfinite(rows).all():
+            raise ValueError("the calibration of the uncertainty is not finite")
+        out["uncertainty"] = tuple((float(a), float(b)) for a, b in rows)
+    if "artefact" in data:
+        out["artefact"] = float(data["artefact"])
+        if not 0 < out["artefact"] < 1:
+            raise ValueError("the least probability of an artefact is not in (0, 1)")
+    if unknown := set(data) - set(out):
+        raise ValueError(f"unknown calibration {min(unknown)[:80]!r}")
     return out
 
 

@@ -95,7 +95,7 @@ def test_the_heads_are_trained_together_and_one_is_returned():
             both = network.forward_heads(z, torch.ones(1), torch.zeros(1, 3))
             assert both.shape == (1, 2, 32, 32)
             assert torch.equal(call(network, z)[:, 0], both[:, index])
-            torch.testing.assert_close(call(network.single_head(), z), call(network, z))
+            torch.testing.assert_close(call(network.slim(), z), call(network, z))
 
 
 def test_tile_and_whole_agree_inside_the_radius():

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from bgrem_core.errors import UsageError
+from bgrem_core.heads import QUANTILES
 from bgrem_core.simulate import SceneSettings, draw_scene
 from bgrem_core.simulate.survey_settings import SurveySettings
 from bgrem_core.train.crops import CropSettings, draw_crop
 from bgrem_core.train.fields import FAINTEST, SimulatedField, fields
-from bgrem_core.train.heads import HEADS, QUANTILES, heads_loss
+from bgrem_core.train.heads import HEADS, heads_loss
 
 SPARSE = SceneSettings(
     fwhm=(4, 4), density=(300, 300), galaxies=(0, 0), discs=0, snr=(0.5, 300)

@@ -10,14 +10,14 @@ import dataclasses
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from math import lcm
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bgrem_core.errors import ModelError
 from bgrem_core.fill import fill_masked
-from bgrem_core.image import Image
+from bgrem_core.image import Image, MaskBit
 from bgrem_core.io.provenance import Provenance
 from bgrem_core.level import BIN, bright_level
 from bgrem_core.level import REACH as LEVEL_REACH
@@ -36,7 +36,7 @@ from bgrem_core.methods.mesh import sky_scale_option
 from bgrem_core.models import Model, find_card, load_model
 from bgrem_core.normalize import Scale
 from bgrem_core.options import option
-from bgrem_core.planes import LazyPlane, Plane, allocate
+from bgrem_core.planes import LazyPlane, Plane, allocate, bands
 from bgrem_core.progress import Progress
 from bgrem_core.sampler import sample
 from bgrem_core.schedule import levels
@@ -156,6 +156,10 @@ class _Run:
     ) -> None:
         self.image, self.flags, self.scale = image, flags, scale
         self.model, self.settings = model, settings
+        self.said: dict[str, NDArray[np.float32]]
+        heads = model.card.calibration
+        self.width = allocate(image.shape) if "uncertainty" in heads else None
+        self.hits = allocate(image.shape, np.uint8) if "artefact" in heads else None
         self.steps = settings.steps or model.card.steps
         margin = model.radius if settings.margin is None else settings.margin
         self.joint_objective = model.card.objective == "joint"
@@ -171,11 +175,21 @@ class _Run:
     def tile(self, tile: Tile) -> NDArray[np.float32]:
         """Return what is taken away from ``tile.keep``, in image units."""
         z, spread = self._seen(tile)
+        self.said = {}
         clean = sample(self._denoise, z, levels(self.steps).tolist())
         taken = tile.crop(spread * (z - clean))
         sigma = self.scale.sigma[tile.keep]
-        flags = self.flags[tile.keep]
-        out = np.where((flags != 0) | (sigma == 0), 0.0, sigma * taken)
+        unseen = (self.flags[tile.keep] != 0) | (sigma == 0)
+        out = np.where(unseen, 0.0, sigma * taken)
+        if self.width is not None:
+            width = tile.crop(spread * self.model.card.half_width(self.said["q68"]))
+            self.width[tile.keep] = np.where(unseen, np.nan, sigma * width)
+        if self.hits is not None:
+            hit = (
+                tile.crop(self.said["artefact"])
+                >= self.model.card.calibration["artefact"]
+            )
+            self.hits[tile.keep] = np.where(hit & ~unseen, MaskBit.ARTEFACT, 0)
         if self.joint_objective:
             out = out + self.scale.offset[tile.keep]
         out[~np.isfinite(self.image.data[tile.keep])] = np.nan
@@ -214,13 +228,24 @@ class _Run:
         return np.where(sigma > 0, z, 0.0).astype(np.float32)
 
     def _denoise(self, z: NDArray[np.float32], level: float) -> NDArray[np.float32]:
-        return self.model.denoise(z, level, rho=self.scale.rho, sigma_e=self.sigma_e)
+        told: dict[str, Any] = {"rho": self.scale.rho, "sigma_e": self.sigma_e}
+        if not self.model.card.calibration:
+            return self.model.denoise(z, level, **told)
+        answers = self.model.appraise(z, level, **told)
+        # What counts is what is said of the image as observed, in the first step.
+        self.said = self.said or answers
+        return answers["noise"]
 
     def noise(
         self, noise: NDArray[np.float32]
     ) -> Generator[Progress, None, Separation]:
         """Return the result of the objective "noise": noise off, then the sky."""
         image, strength = self.image, self.settings.strength
+        if self.hits is not None:
+            # After the last tile: tiles must not see what their neighbours found.
+            for rows in bands(image.shape):
+                self.hits[rows] |= self.flags[rows]
+            self.flags = self.hits
         denoised = difference(image.data, noise, image.shape)
         choice = choose_sky_scale(
             self.settings.sky_scale, data=denoised, flags=self.flags, scale=self.scale
@@ -279,8 +304,19 @@ class _Run:
                 settings=dataclasses.asdict(self.settings),
             ),
             photometric=difference(image.data, sky_part, image.shape),
+            uncertainty=self._uncertainty(),
             extras={"rms": scale.sigma},
             notices=tuple(self._notices(sky)),
+        )
+
+    def _uncertainty(self) -> Plane | None:
+        """Return the deviation of what is shown: noise that was left in adds to it."""
+        width, left = self.width, 1 - self.settings.strength
+        if width is None or not left:
+            return width
+        sigma = self.scale.sigma
+        return LazyPlane(
+            self.image.shape, lambda r, c: np.hypot(width[r, c], left * sigma[r, c])
         )
 
     def _notices(self, sky: Sky) -> Iterator[str]:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bgrem_core.heads import NOISE
+
 __all__ = ["FastUNet"]
 
 _FREQUENCIES = 4
@@ -25,9 +27,9 @@ class FastUNet(nn.Module):
     widths : sequence of int, optional
         Channels at 1/2, 1/4, 1/8 ... of the resolution.
     heads : sequence of str, optional
-        Names of the outputs that are trained together.
+        Names of the outputs that are trained together; see `bgrem_core.heads`.
     head : str, optional
-        The one that `forward` returns.
+        The estimate of the noise that `forward` returns.
     hidden : int, optional
         Width of the small network that turns level and condition into scales.
 
@@ -127,16 +129,17 @@ class FastUNet(nn.Module):
         out = self.out(functional.leaky_relu(h, _SLOPE))
         return functional.pixel_shuffle(out, 2).float()
 
-    def single_head(self) -> "FastUNet":
-        """Return a copy that has the chosen head alone, for use after training."""
-        name = self.heads[self.head]
-        slim = FastUNet(heads=(name,), head=name, **self.config)  # type: ignore[arg-type]
+    def slim(self) -> "FastUNet":
+        """Return a copy for use: without the other estimate of the noise."""
+        chosen = self.heads[self.head]
+        kept = [h for h in self.heads if h == chosen or h not in NOISE]
+        slim = FastUNet(heads=kept, head=chosen, **self.config)  # type: ignore[arg-type]
         state = self.state_dict()
-        own = slice(4 * self.head, 4 * self.head + 4)
+        own = [4 * self.heads.index(h) + k for h in kept for k in range(4)]
         state["out.weight"] = state["out.weight"][own]
         state["out.bias"] = state["out.bias"][own]
         slim.load_state_dict(state)
-        slim.config = {**self.config, "heads": [name], "head": name}
+        slim.config = {**self.config, "heads": kept, "head": chosen}
         return slim
 
 

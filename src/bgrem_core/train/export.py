@@ -119,7 +119,7 @@ def _network(recipe: Any, state: "Arrays", head: str) -> tuple[Any, dict[str, An
             b.copy_(torch.from_numpy(state[f"buffer.{name}"]))
     if isinstance(network, FastUNet) and len(network.heads) > 1:
         with torch.no_grad():
-            network = network.single_head()
+            network = network.slim()
         config = network.config
     return network, config
 

@@ -12,17 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from bgrem_core.errors import UsageError
+from bgrem_core.heads import NOISE, ODDS, QUANTILES
 
-__all__ = ["HEADS", "QUANTILES", "heads_loss"]
+__all__ = ["HEADS", "heads_loss"]
 
-QUANTILES = {"q68": 0.683, "q95": 0.954}
-"""Shares of the pixels whose error stays below the head's answer."""
-ODDS = {"artefact": "hit", "centre": "centre"}
-"""Heads that answer with log odds, and what in the batch they are about."""
-HEADS = ("mae", "mse", *QUANTILES, *ODDS)
-"""Names of heads: two estimates of the noise, two widths of the error of the first,
-and the log odds that a pixel was hit by something that is no light of the sky, and
-that a source has its centre there."""
+HEADS = (*NOISE, *QUANTILES, *ODDS)
+_LABELS = {"artefact": "hit", "centre": "centre"}
 _SHARE = {"mae": 1.0, "mse": 1.0, "q68": 0.3, "q95": 0.3, "artefact": 3.0, "centre": 20}
 
 
@@ -66,9 +61,9 @@ def heads_loss(
     error = ((heads["mae"] - batch["noise"]) * weight).abs()
     loss, figures = error.new_zeros(()), {}
     for name, answer in heads.items():
-        if name in ODDS:
+        if name in _LABELS:
             each = functional.binary_cross_entropy_with_logits(
-                answer, batch[ODDS[name]], reduction="none"
+                answer, batch[_LABELS[name]], reduction="none"
             )
         elif name in QUANTILES:
             # softplus: a width is positive. The trunk is not bent to make errors
