@@ -16,6 +16,7 @@ from bgrem_core.columns import source_table
 from bgrem_core.detect import Detections, detect_blocks
 from bgrem_core.image import MaskBit
 from bgrem_core.matched import matched_filter, weighted_noise
+from bgrem_core.models import find_card
 from bgrem_core.photometry import (
     DEFAULT_FWHM,
     aperture_sums,
@@ -152,7 +153,9 @@ def find_with_segments(
     return table, found.segm
 
 
-def expected_false(settings: "FindSettings", shape: tuple[int, ...]) -> float:
+def expected_false(
+    settings: "FindSettings", shape: tuple[int, ...], *, measured: bool = True
+) -> float:
     """Return how many detections pure noise would give at most.
 
     Parameters
@@ -161,15 +164,34 @@ def expected_false(settings: "FindSettings", shape: tuple[int, ...]) -> float:
         How to search.
     shape : tuple of int
         (ny, nx) of the image.
+    measured : bool, optional
+        Whether the threshold that is used was measured; see `has_measured_threshold`.
 
     Returns
     -------
     float
-        One or ten per Mpix; NaN where the threshold was set by hand.
+        One or ten per Mpix; NaN where the threshold was set by hand or not measured.
     """
-    if settings.threshold is not None:
+    if settings.threshold is not None or not measured:
         return nan
     return FALSE_PER_MPIX[point(deep=settings.deep)] * shape[0] * shape[1] / 1e6
+
+
+def has_measured_threshold(separation: "Separation") -> bool:
+    """Return whether false detections were counted at the thresholds of the model.
+
+    Parameters
+    ----------
+    separation : Separation
+        What a method returned.
+
+    Returns
+    -------
+    bool
+        True also where no model was used.
+    """
+    model = separation.provenance.settings.get("model")
+    return not model or find_card(str(model)).measured
 
 
 def search_plane(
@@ -378,7 +400,9 @@ def _meta(
         "threshold": search.threshold,
         "threshold_unit": search.unit,
         "matched_filter": search.filtered,
-        "expected_false": expected_false(settings, separation.shape),
+        "expected_false": expected_false(
+            settings, separation.shape, measured=has_measured_threshold(separation)
+        ),
         "fwhm": setup.fwhm,
         "psf_stars": psf.n_stars if psf is not None else 0,
         "aperture_radius": setup.radius,

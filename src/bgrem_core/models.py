@@ -25,7 +25,20 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float32]
 
-__all__ = ["Model", "ModelCard", "find_card", "list_models", "load_model"]
+__all__ = [
+    "UNMEASURED",
+    "Model",
+    "ModelCard",
+    "find_card",
+    "list_models",
+    "load_model",
+]
+
+UNMEASURED = {
+    "catalogue": ((0.0, 1, 0.6), (0.45, 1, 0.9)),
+    "deep": ((0.0, 1, 0.42), (0.45, 1, 0.7)),
+}
+"""Detection thresholds where none were measured yet: cautious guesses."""
 
 MAX_CONFIG = 4096
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
@@ -135,6 +148,11 @@ class ModelCard:
                 f"the card in {where} cannot be used: {error}",
                 "use weights that were exported by this version",
             ) from error
+
+    @property
+    def measured(self) -> bool:
+        """Whether the false detections at its thresholds were counted."""
+        return self.thresholds != UNMEASURED
 
     def as_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types."""
@@ -268,7 +286,7 @@ class Model:
 
         self.card, self.sha256 = card, sha256
         self.radius, self.pooling = card.radius, card.pooling
-        self.notices: list[str] = []
+        self.notices: list[str] = _doubts(card)
         self.device = "cpu"
         if threads:
             torch.set_num_threads(threads)
@@ -377,9 +395,18 @@ class Model:
 
         Raises
         ------
+        UsageError
+            The image has another shape.
         OutOfMemory
             The batch does not fit into memory, on the CPU.
         """
+        shape = np.shape(image)
+        if len(shape) != 4 or shape[1] != 1 or any(n % self.pooling for n in shape[2:]):
+            raise UsageError(
+                f"an image of shape {shape} is not (batch, 1, ny, nx) with ny and nx "
+                f"multiples of {self.pooling}",
+                "use image[None, None] for one image, cut to such sides",
+            )
         inputs = [np.ascontiguousarray(a, np.float32) for a in (image, *rest)]
         if self.device != "cpu":
             try:
@@ -496,6 +523,20 @@ def load_model(name_or_path: str, *, device: str = "auto", threads: int = 0) -> 
     _check_hash(file)
     network = _build(file, card)
     return Model(card, network, sha256=file.sha256, device=device, threads=threads)
+
+
+def _doubts(card: ModelCard) -> list[str]:
+    """Say what about a model is less than it seems."""
+    doubts = []
+    if not card.measured:
+        doubts.append(
+            f"the thresholds of the model {card.name} were not measured, and the "
+            "number of false detections is unknown: run "
+            "benchmarks/optical/thresholds.py"
+        )
+    if card.training.get("finished") is False:
+        doubts.append(f"the training of the model {card.name} was not finished")
+    return doubts
 
 
 def _folder() -> Path:

@@ -110,12 +110,13 @@ def assumptions(separation: Separation, request: Request) -> list[str]:
     list of str
         One line for each assumption.
     """
-    from bgrem_core.find import expected_false
+    from bgrem_core.find import expected_false, has_measured_threshold
 
     image, scale, made = separation.image, separation.scale, separation.provenance
     doubt = " (uncertain)" if scale.uncertain else ""
     wide = f"{scale.fwhm:.2f} px" if scale.fwhm == scale.fwhm else "not measured"
-    false = expected_false(request.find, separation.shape)
+    measured = has_measured_threshold(separation)
+    false = expected_false(request.find, separation.shape, measured=measured)
     likely = f"{false:.2g}" if false == false else "unknown at this threshold"
     noise = (
         f"noise sigma {scale.median_sigma:.5g} from {scale.source} (-n, --error), "

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.table import QTable
 
-from bgrem_core import models
+from bgrem_core import cli, models
 from bgrem_core.errors import ModelError, UsageError
-from bgrem_core.models import Model, ModelCard, find_card, list_models, load_model
+from bgrem_core.models import (
+    UNMEASURED,
+    Model,
+    ModelCard,
+    find_card,
+    list_models,
+    load_model,
+)
 from bgrem_core.weights import slim
 
 SHIPPED = Path(models.__file__).parent / "weights" / "optical.safetensors"
@@ -92,6 +101,44 @@ def test_sides_need_not_fit_the_pooling_and_the_rest_is_unchanged(tiny, put):
     assert odd.shape == (31, 37)
     r = model.radius
     np.testing.assert_allclose(odd[: 30 - r, : 36 - r], even[:-r, :-r], atol=1e-6)
+
+
+def test_a_model_without_measured_thresholds_says_so(tiny, put):
+    guessed = load_model(put(pack(tiny, note(thresholds=UNMEASURED))), device="cpu")
+    (notice,) = guessed.notices
+    assert "thresholds of the model tiny were not measured" in notice
+    assert "benchmarks/optical/thresholds.py" in notice
+
+
+def test_a_model_of_an_unfinished_training_says_so(tiny, put):
+    for finished, number in ((True, 0), (False, 1)):
+        text = pack(tiny, note(training={"finished": finished}))
+        notices = load_model(put(text), device="cpu").notices
+        assert len(notices) == number
+        assert all("training of the model tiny was not finished" in n for n in notices)
+
+
+def test_false_detections_of_a_model_that_was_not_measured_are_unknown(
+    tiny, put, tmp_path, capsys
+):
+    data = np.random.default_rng(0).normal(100, 5, (96, 96)).astype(np.float32)
+    fits.writeto(tmp_path / "frame.fits", data)
+    for thresholds, said in ((UNMEASURED, "unknown"), (card()["thresholds"], "0.0092")):
+        path = put(pack(tiny, note(thresholds=thresholds)))
+        arguments = ["-f", str(tmp_path / "frame.fits"), "--model", path, "--overwrite"]
+        assert cli.main([*arguments, "--catalog", ".ecsv"]) == 0
+        out = capsys.readouterr().out
+        assert f"expected false detections {said}" in out
+        assert ("note: the thresholds of the model" in out) == (said == "unknown")
+        table = QTable.read(tmp_path / "BGRem_frame.ecsv")
+        assert np.isnan(table.meta["expected_false"]) == (said == "unknown")
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (1, 8, 8), (1, 2, 8, 8), (1, 1, 7, 8)])
+def test_an_image_of_another_shape_is_refused_with_the_wanted_one(tiny, put, shape):
+    model = load_model(put(pack(tiny, note())), device="cpu")
+    with pytest.raises(UsageError, match=r"not \(batch, 1, ny, nx\) .* multiples of 2"):
+        model.evaluate(np.zeros(shape, np.float32), np.ones(1), np.zeros((1, 3)))
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".pkl"])

@@ -3,6 +3,9 @@
 import dataclasses
 import hashlib
 import json
+import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,10 +24,11 @@ from bgrem_core.errors import (  # noqa: E402
     UsageError,
     WriteError,
 )
-from bgrem_core.models import load_model  # noqa: E402
+from bgrem_core.models import ModelCard, load_model  # noqa: E402
 from bgrem_core.train import __main__ as command  # noqa: E402
 from bgrem_core.train import checkpoint, export  # noqa: E402
 from bgrem_core.train.bench import trainer  # noqa: E402
+from bgrem_core.train.card import card_text  # noqa: E402
 from bgrem_core.train.feed import Feed  # noqa: E402
 from bgrem_core.train.lock import lock  # noqa: E402
 from bgrem_core.train.recipe import RECIPES, Recipe, shipped  # noqa: E402
@@ -332,6 +336,68 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
+def test_an_interrupt_says_which_checkpoint_is_there(
+    recipe, folder, monkeypatch, capsys
+):
+    path = folder / "r.json"
+    path.write_text(json.dumps(recipe.as_dict()))
+    arguments = ["optical", "--recipe", str(path), "--out", str(folder)]
+    draw = Feed.__call__
+
+    def third(feed, step):
+        return interrupt() if step == 3 else draw(feed, step)
+
+    monkeypatch.setattr(Feed, "__call__", third)
+    assert command.main(arguments) == 130
+    said = capsys.readouterr().err
+    assert "interrupted after step 3; there is no checkpoint yet" in said
+    assert command.main([*arguments, "--max-seconds", "1e-9"]) == 0
+    assert command.main(arguments) == 130
+    said = capsys.readouterr().err
+    assert "interrupted after step 3; the last checkpoint is of step 1" in said
+
+
+def test_an_interrupted_checkpoint_leaves_nothing_behind(recipe, folder, monkeypatch):
+    run = trainer(recipe, folder)
+    next(run.run(max_seconds=0))
+    before = (folder / checkpoint.STATE).read_bytes()
+    monkeypatch.setattr(checkpoint.slim.os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        next(trainer(recipe, folder).run(max_seconds=0))
+    assert not list(folder.glob("*.new"))
+    assert (folder / checkpoint.STATE).read_bytes() == before
+
+
+_WITH_WORKERS = """
+import sys
+from bgrem_core.train import __main__ as command
+if __name__ == "__main__":
+    sys.exit(command.main(["optical", "--recipe", sys.argv[1], "--out", sys.argv[2],
+                           "--workers", "2"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to groups are POSIX")
+def test_an_interrupt_with_workers_is_one_line(recipe, folder):
+    loop = dataclasses.replace(recipe.loop, steps=10**6)
+    path, script = folder / "r.json", folder / "s.py"
+    path.write_text(json.dumps(dataclasses.replace(recipe, loop=loop).as_dict()))
+    script.write_text(_WITH_WORKERS)
+    with subprocess.Popen(
+        [sys.executable, str(script), str(path), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C goes to the whole group
+        env={"PYTHONPATH": str(SRC), "PATH": "/usr/bin:/bin"},
+    ) as child:
+        assert child.stdout.readline().startswith("step     1 ")
+        os.killpg(child.pid, signal.SIGINT)
+        said = child.stderr.read()
+    assert child.returncode == 130
+    assert re.fullmatch(r"interrupted after step .*\n", said)
+
+
 def test_the_run_ends_early_and_keeps_the_best(recipe, folder):
     loop = dataclasses.replace(
         recipe.loop, steps=60, epoch=2, validation=1, patience=2, rate=0.03, clip=1e9,
@@ -475,6 +541,218 @@ def test_a_bad_recipe_is_refused(case, tmp_path, capsys):
     assert command.main(["optical", "--recipe", str(path), "--out", str(out)]) == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert not out.exists()
+
+
+ODD_RECIPES = {
+    "negative seed": (lambda r: {**r, "seed": -1}, r"recipe\.seed=-1 must not be neg"),
+    "a name that is a path": (
+        lambda r: {**r, "name": "../x"}, r"recipe\.name='\.\./x' is no plain word",
+    ),
+    "a name in capitals": (lambda r: {**r, "name": "Mine"}, r"recipe\.name='Mine'"),
+    "an empty version": (lambda r: {**r, "version": ""}, r"recipe\.version='' is no"),
+    "steps without end": (
+        lambda r: {**r, "loop": {"steps": 10**7 + 1}},
+        r"recipe\.loop\.steps=10000001 must be at most",
+    ),
+    "a rate that explodes": (
+        lambda r: {**r, "loop": {"steps": 3, "rate": 1.5}},
+        r"recipe\.loop\.rate=1\.5 must be at most 1\.",
+    ),
+    "a number too large for a float": (
+        lambda r: {**r, "loop": {"steps": 3, "rate": 10**400}}, "no finite number",
+    ),
+    "a range that falls": (
+        lambda r: inner(r, "scene", fwhm=[8.0, 2.5]),
+        r"recipe\.data\.scene\.fwhm=8, 2\.5 is no range",
+    ),
+    "the logarithm of nothing": (
+        lambda r: inner(r, "scene", density=[0.0, 9.0]),
+        r"recipe\.data\.scene\.density=0, 9 must be at least",
+    ),
+    "more sources than can be drawn": (
+        lambda r: inner(r, "scene", snr=[0.001, 9.0], slope=[0.6, 3.0]),
+        r"recipe\.data\.scene\.density, slope and snr per Mpix: 5e\+14 sources",
+    ),
+    "a batch that fills the memory": (
+        lambda r: inner(r, "crops", batch=10**9),
+        r"recipe\.data\.crops\.batch=1000000000 must be at most",
+    ),
+    "too many fields": (
+        lambda r: {**r, "data": {**r["data"], "fields": 10**7}},
+        r"recipe\.data\.fields=10000000 must be at most",
+    ),
+}  # fmt: skip
+
+
+def inner(recipe, part, **changes):
+    """Return the recipe with other fields in a part of its data."""
+    data = recipe["data"]
+    return {**recipe, "data": {**data, part: {**data[part], **changes}}}
+
+
+@pytest.mark.parametrize("case", sorted(ODD_RECIPES))
+def test_odd_values_are_named_where_they_stand(case):
+    change, sentence = ODD_RECIPES[case]
+    good = json.loads(shipped("optical", "cpu").read_text())
+    with pytest.raises(UsageError, match=sentence):
+        Recipe.from_dict(change(good))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"sersic": [0.1, 4.5]}, r"scene\.sersic=0\.1, 4\.5 must be at least 0\.3"),
+        ({"nebula": 1.5}, r"scene\.nebula=1\.5 must be at most 1"),
+        ({"halo": [0.0, 0.05]}, r"scene\.halo=0, 0\.05 must be at least"),
+        ({"frame": [2048.0, 1024.0]}, r"scene\.frame=2048, 1024 is no range"),
+        ({"streaks": -1.0}, r"scene\.streaks=-1 must not be negative"),
+    ],
+)
+def test_odd_ranges_of_the_full_simulator_are_named(changes, sentence):
+    good = json.loads(shipped("optical", "long").read_text())
+    with pytest.raises(UsageError, match=r"recipe\.data\." + sentence):
+        Recipe.from_dict(inner(good, "scene", **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"network": "expectation"}, "trains the network fast or attention"),
+        ({"config": {"widths": [8, 0]}}, r"config\.widths holds 0"),
+        ({"config": {"widths": [True]}}, r"config\.widths holds True"),
+        ({"config": {"widths": [8], "depth": 3}}, "does not take this configuration"),
+        ({"config": {"widths": [8] * 5}}, "a side of 48 pix is no multiple of 32"),
+        ({"config": {"widths": [8], "heads": ["mse"], "head": "mse"}}, "hold 'mae'"),
+        ({"config": {"widths": [8], "heads": ["mae", "x"]}}, "others of mae, mse"),
+        ({"network": "attention", "config": {"widths": [8, 8]}}, "config.heads"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_before_anything_is_made(
+    changes, why, recipe, tmp_path
+):
+    out = tmp_path / "run"
+    with pytest.raises(UsageError, match=f"the recipe cannot be used: .*{why}"):
+        trainer(dataclasses.replace(recipe, **changes), out)
+    assert not out.exists()
+
+
+def test_more_threads_than_the_machine_can_use_are_refused(recipe, folder, monkeypatch):
+    loop = dataclasses.replace(recipe.loop, threads=9)
+    many = dataclasses.replace(recipe, loop=loop)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    with pytest.raises(UsageError, match=r"threads=9 is too much for 2 cores"):
+        trainer(many, folder)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert trainer(many, folder).step == 0
+
+
+def test_a_model_takes_recipes_of_its_own_family(recipe, tmp_path, capsys):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(recipe.as_dict()))
+    arguments = ["--recipe", str(path), "--out", str(tmp_path / "run")]
+    assert command.main(["gamma", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert "a recipe of the family optical, not for gamma" in said
+    assert "use bgrem-train optical or optical-paper" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "said"),
+    [
+        ("--max-seconds", "abc", "invalid number of seconds: 'abc'"),
+        ("--max-seconds", "-3", "invalid number of seconds: '-3'"),
+        ("--workers", "1.5", "invalid number of processes: '1.5'"),
+    ],
+)
+def test_a_flag_that_is_no_number_is_explained(flag, text, said, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["gamma", f"{flag}={text}"])
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_without_a_checkpoint_may_be_claimed_anew(recipe, folder):
+    trainer(recipe, folder)
+    other = dataclasses.replace(recipe, seed=5)
+    trainer(other, folder)
+    assert Recipe.read(folder / "recipe.json") == other
+    (folder / "recipe.json").write_text("{")  # damaged: no matter without checkpoint
+    trainer(recipe, folder)
+    assert Recipe.read(folder / "recipe.json") == recipe
+
+
+def test_a_damaged_recipe_of_a_run_is_named(whole, recipe, folder, capsys):
+    (folder / checkpoint.STATE).write_bytes((whole[0] / checkpoint.STATE).read_bytes())
+    (folder / "recipe.json").write_text("{")
+    with pytest.raises(ReadError, match=r"recipe\.json is damaged"):
+        trainer(recipe, folder)
+    arguments = ["--run", str(folder), "--out", str(folder)]
+    assert export.main(arguments) == 3
+    assert "recipe.json is damaged" in capsys.readouterr().err
+    (folder / "recipe.json").unlink()
+    assert export.main(arguments) == 3
+    assert "holds no run: recipe.json is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".npy", "_sources.npy"])
+def test_damaged_fields_are_named_and_made_anew_once_deleted(
+    whole, recipe, tmp_path, suffix
+):
+    folder = tmp_path / "run"
+    shutil.copytree(whole[0] / "fields", folder / "fields")
+    whole_field = min((folder / "fields").glob("*_sources.npy"))
+    path = whole_field.with_name(whole_field.name.replace("_sources.npy", suffix))
+    good = path.read_bytes()
+    path.write_bytes(good[:-8])
+    with pytest.raises(ReadError, match=f"{path.name} are damaged") as caught:
+        trainer(recipe, folder)
+    assert "delete that file" in caught.value.hint
+    path.unlink()
+    trainer(recipe, folder)
+    assert path.read_bytes() == good
+
+
+@pytest.mark.parametrize("name", ["loss.csv", "validation.csv"])
+def test_a_curve_that_is_none_is_named(whole, recipe, folder, name):
+    run = trainer(recipe, folder)
+    next(run.run(max_seconds=0))
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).write_bytes(b"\xff\xfe\x00" * 9)
+    for use in (lambda: list(trainer(recipe, folder).run()),
+                lambda: export.from_run(folder)):  # fmt: skip
+        with pytest.raises(ReadError, match=f"{name} is no curve of a run"):
+            use()
+    (folder / name).write_text("step,loss\n1,much\n")
+    with pytest.raises(ReadError, match=f"{name} is no curve of a run.*'much'"):
+        export.from_run(folder)
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(ReadError, match=f"{name} is no curve of a run"):
+        list(trainer(recipe, folder).run())
+
+
+def test_an_export_into_a_file_is_refused(whole, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    arguments = ["--run", str(whole[0]), "--out", str(tmp_path / "file")]
+    assert export.main(arguments) == 5
+    assert "give another --out folder" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", "{}", '{"figures": 3}'])
+def test_figures_that_are_none_are_refused(whole, tmp_path, text, capsys):
+    path = tmp_path / "f.json"
+    path.write_text(text)
+    arguments = ["--run", str(whole[0]), "--out", str(tmp_path), "--figures", str(path)]
+    assert export.main(arguments) == 3
+    assert "f.json holds no figures" in capsys.readouterr().err
+
+
+def test_a_head_that_was_not_trained_cannot_be_kept(whole, tmp_path):
+    fields, _ = export.from_run(whole[0], head="mse")
+    assert fields["config"]["head"] == "mse"
+    with pytest.raises(UsageError, match="the run has no head 'q68x'"):
+        export.from_run(whole[0], head="q68x")
 
 
 def test_a_missing_recipe_is_named(tmp_path, capsys):
@@ -652,3 +930,108 @@ def test_the_command_stops_and_goes_on(recipe, folder, capsys):
     assert "stopped after step 1 of 20" in capsys.readouterr().out
     assert command.main(arguments) == 0
     assert "done: 20 steps" in capsys.readouterr().out
+
+
+def test_the_command_says_that_data_are_made_and_when_a_step_was_done(
+    recipe, tmp_path, capsys
+):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(recipe.as_dict()))
+    arguments = ["optical", "--recipe", str(path), "--out", str(tmp_path / "run")]
+    assert command.main([*arguments, "--max-seconds", "1e-9"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "making 3 fields ..."
+    assert lines[1].startswith("step     1 ")
+    assert command.main([*arguments, "--max-seconds", "1e-9"]) == 0
+    assert "making" not in capsys.readouterr().out
+
+
+def test_a_line_comes_at_least_every_twenty_seconds(monkeypatch):
+    clock = iter(range(0, 10_000, 6))  # each look at the clock is six seconds later
+    monkeypatch.setattr(command.time, "monotonic", lambda: next(clock))
+
+    class Run:
+        step, settings = 7, LoopSettings(steps=100)
+
+        def run(self, *, max_seconds):
+            for self.step in range(8, 30):
+                yield {"step": self.step, "loss": 1.0}
+
+    steps = [int(line.split()[1]) for line in command._lines(Run(), 1.0)]
+    assert steps[0] == 8
+    assert max(b - a for a, b in pairwise(steps)) == 4  # 24 s: the first step after 20
+
+
+def test_a_run_that_ends_early_says_so(recipe, folder):
+    loop = dataclasses.replace(recipe.loop, epoch=1, patience=1, rate=1.0, warmup=0)
+    run = trainer(dataclasses.replace(recipe, loop=loop), folder)
+    list(run.run())
+    assert run.step < 20
+    said = command._end(run, folder)
+    assert said.startswith("ended early, of 20 steps: the validation was not better")
+    assert f"done: {run.step} steps" in said
+
+
+def test_a_run_that_could_still_get_better_is_not_finished(recipe, folder, tmp_path):
+    loop = dataclasses.replace(recipe.loop, epoch=1, validation=1, patience=9)
+    run = trainer(dataclasses.replace(recipe, loop=loop), folder)
+    next(run.run(max_seconds=0))
+    assert run.best_ema  # a best validation is there, and waits for a better one
+    fields, arrays = export.from_run(folder)
+    assert fields["training"]["finished"] is False
+    path = export.write(fields, arrays, tmp_path / "models")
+    notices = load_model(str(path), device="cpu").notices
+    assert "the training of the model optical was not finished" in notices
+    assert "NOT finished" in path.with_suffix(".md").read_text()
+
+
+def test_a_card_claims_no_more_than_the_run_did(whole, tmp_path):
+    fields, arrays = export.from_run(whole[0])
+    text = export.write(fields, arrays, tmp_path).with_suffix(".md").read_text()
+    assert "What was measured" not in text
+    assert "not measured yet: cautious guesses" in text
+    assert "1 detection per Mpix" not in text
+    assert "two CPU cores" not in text
+    assert "`bgrem-train optical --recipe FILE` with the recipe that is in" in text
+    assert "- Head: `mae` (`--head`)\n" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gamma_cpu", "`bgrem-train gamma`;"),
+     ("optical_long", "`bgrem-train optical --recipe long`;")],
+)  # fmt: skip
+def test_the_card_of_a_shipped_recipe_names_its_command(name, said):
+    recipe = Recipe.read(RECIPES / f"{name}.json")
+    card = ModelCard(
+        name="x", version="1", network=recipe.network, config={}, radius=1, pooling=1,
+        steps=1, recipe=recipe.digest(), training={"recipe": recipe.as_dict()},
+        **recipe.kind().describe(recipe),
+    )  # fmt: skip
+    text = card_text(card, "0" * 64)
+    assert said in text
+    assert ("GalSim" in text) == (recipe.family == "survey")
+
+
+@pytest.mark.parametrize("name", ["optical", "gamma", "satellites"])
+def test_the_cards_that_ship_are_the_generated_ones(name):
+    model = load_model(name, device="cpu")
+    beside = SRC / "bgrem_core" / "weights" / f"{name}.md"
+    assert card_text(model.card, model.sha256) == beside.read_text("utf-8")
+
+
+@pytest.mark.parametrize("flag", ["--name", "--head", "--thresholds", "--figures"])
+def test_every_flag_of_the_export_is_explained(flag, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        export.main(["--help"])
+    rows = re.split(r"\n  (?=-)", capsys.readouterr().out)
+    (row,) = [r for r in rows if r.startswith(flag)]
+    assert len(row.split()) > 6
+
+
+def test_the_help_says_where_recipes_lie_and_that_there_is_a_long_one(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        command.main(["--help"])
+    said = "".join(capsys.readouterr().out.split())
+    assert str(RECIPES) in said
+    assert "opticalhaslongtoo" in said

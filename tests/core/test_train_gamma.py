@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import bgrem_core.train.gamma as gamma_module  # noqa: E402
-from bgrem_core.errors import UsageError  # noqa: E402
+from bgrem_core.errors import ReadError, UsageError  # noqa: E402
 from bgrem_core.networks.expectation import ExpectationUNet  # noqa: E402
 from bgrem_core.simulate.gamma import GammaSettings  # noqa: E402
 from bgrem_core.simulate.gamma_sky import distance_from_held_out  # noqa: E402
@@ -129,3 +129,44 @@ def test_the_shipped_recipes_are_read(name):
 def test_wrong_data_sections_are_refused(change):
     with pytest.raises(UsageError, match=r"mode|at least 1|negative"):
         strict(GammaData, {**DATA, **change}, where="recipe.data")
+
+
+def test_a_network_of_another_family_and_an_odd_side_are_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot be used: .* trains the network exp"):
+        trainer(recipe(network="fast", config={"widths": [8]}), tmp_path)
+    odd = {**DATA, "scene": {"side": 33}}
+    with pytest.raises(UsageError, match="a side of 33 pix is no multiple of 2"):
+        trainer(recipe(data=odd), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["emission", "places"])
+def test_damaged_places_are_named_and_made_anew_once_deleted(tmp_path, name):
+    data = GammaData(patches=2, held_out=1, scene=GammaSettings(side=16))
+    library(data, tmp_path, held_out=False)
+    (path,) = (tmp_path / "patches").glob(f"*_{name}.npy")
+    good = path.read_bytes()
+    path.write_bytes(good[:-8])
+    with pytest.raises(ReadError, match=f"{name}.npy are damaged"):
+        library(data, tmp_path, held_out=False)
+    path.unlink()
+    library(data, tmp_path, held_out=False)
+    assert path.read_bytes() == good
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"patch_seed": -1}, r"recipe\.data\.patch_seed=-1 must not be negative"),
+        ({"patches": 10**7}, r"recipe\.data\.patches=10000000 must be at most"),
+        ({"level_factor": 1e9}, r"recipe\.data\.level_factor=1e\+09 must be at most"),
+        ({"scene": {"faint_share": 2.0}}, r"scene\.faint_share=2 must be at most 1"),
+        ({"scene": {"faint_slope": [0.0, 1.0]}}, r"scene\.faint_slope=0, 1 must be at"),
+        ({"scene": {"density": [900.0, 1000.0]}}, "sources cannot be drawn"),
+    ],
+)
+def test_values_that_nothing_can_be_drawn_from_are_named(change, sentence):
+    data = {**DATA, **change}
+    if "density" in change.get("scene", {}):
+        data["scene"] = {**change["scene"], "faintest": 1e-13}
+    with pytest.raises(UsageError, match=sentence):
+        recipe(data=data)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bgrem_core.ddpm import ALPHA_BAR
-from bgrem_core.errors import UsageError
+from bgrem_core.errors import ReadError, UsageError
 from bgrem_core.networks import NETWORKS
 from bgrem_core.networks.context import ContextUNet
 from bgrem_core.simulate.satellite_settings import SatelliteSettings
@@ -209,8 +209,40 @@ def test_shipped_recipes_can_be_read_and_describe_their_card(name):
         ({"crop": 64}, "do not fit"),
         ({"t_max": 1001}, "t_max=1001"),
         ({"batch": 0}, "at least 1"),
+        ({"exposure_seed": -1}, r"recipe\.data\.exposure_seed=-1 must not be negative"),
+        ({"held_out": 10**7}, r"recipe\.data\.held_out=10000000 must be at most"),
+        ({"scene": {"exposures": []}}, r"scene\.exposures= is empty"),
+        ({"scene": {"exposures": [1.0, 0.0]}}, r"scene\.exposures=1, 0 must be at le"),
+        ({"scene": {"sky": [20.0, 19.0]}}, r"scene\.sky=20, 19 is no range"),
+        ({"scene": {"magnitudes": [9.0, 39.0]}}, "per square degree: .* cannot be"),
+        ({"scene": {"target_peak": [0.0, 1.0]}}, r"scene\.target_peak=0, 1 must be"),
     ],
 )
 def test_a_recipe_that_cannot_be_drawn_is_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         recipe(data={**TINY["data"], **changes})
+
+
+def test_exposure_times_need_not_rise():
+    scene = recipe(data={**TINY["data"], "scene": {"exposures": [2.0, 0.3]}}).data.scene
+    assert scene.exposures == (2.0, 0.3)
+
+
+def test_damaged_exposures_are_named_and_made_anew_once_deleted(tmp_path):
+    data = recipe().data
+    exposures(data, tmp_path)
+    path = min((tmp_path / "exposures").iterdir())
+    good = path.read_bytes()
+    for bad in (good[:-8], good[:40], b""):
+        path.write_bytes(bad)
+        with pytest.raises(ReadError, match=f"{path.name} are damaged"):
+            exposures(data, tmp_path)
+    path.unlink()
+    exposures(data, tmp_path)
+    assert path.read_bytes() == good
+
+
+def test_a_crop_that_does_not_fit_the_network_is_refused(tmp_path):
+    data = {**TINY["data"], "crop": 30}
+    with pytest.raises(UsageError, match="a side of 30 pix is no multiple of 4"):
+        trainer(recipe(data=data), tmp_path)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgrem_core.errors import UsageError
 from bgrem_core.simulate.gamma_diffuse import (
     DiffusePatch,
     draw_distortion,
@@ -19,8 +18,8 @@ from bgrem_core.simulate.gamma_diffuse import (
 )
 from bgrem_core.simulate.gamma_psf import RADIUS, SUBPIXELS, stamps
 from bgrem_core.simulate.gamma_sky import ISOTROPIC, Footprint, draw_footprint
-from bgrem_core.simulate.gamma_sources import place_sources
-from bgrem_core.simulate.ranges import log_uniform
+from bgrem_core.simulate.gamma_sources import ISOTROPIC_SOURCES, place_sources
+from bgrem_core.simulate.ranges import TINY, check_crowd, check_ranges, log_uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +39,21 @@ __all__ = [
     "view_diffuse",
 ]
 
+_POSITIVE = (TINY, 1e30)
+_LIMITS = {
+    "pixel": (0.01, 2),
+    "side": (8, 1024),
+    "exposure": (1, 1e15),
+    "emission": _POSITIVE,
+    "isotropic": _POSITIVE,
+    "psf": (0, 0.9),
+    "distorted": (0, 1),
+    "distortion": (0, 2),
+    "density": (TINY, 1e3),
+    "faintest": (1e-13, 1e-6),
+    "faint_share": (0, 1),
+    "faint_slope": (0.01, 3),
+}
 _SCALES = 9  # widths of the PSF between the two extremes: stamps are cached
 
 
@@ -90,20 +104,11 @@ class GammaSettings:
     faint_slope: tuple[float, float] = (0.6, 1.2)
 
     def __post_init__(self) -> None:
-        if self.pixel <= 0 or self.side < 8:
-            raise UsageError(
-                f"pixel={self.pixel:g} deg and side={self.side} make no patch",
-                "use a positive pixel and a side of 8 or more",
-            )
-        for name in ("exposure", "emission", "isotropic", "density"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise UsageError(
-                    f"{name}={low:g}, {high:g} is no range of positive numbers",
-                    "give the smaller number first",
-                )
-        if not 0 <= self.psf < 1:
-            raise UsageError(f"psf={self.psf:g} is not 0 to 1", "use 0.1")
+        check_ranges(self, _LIMITS)
+        faintest = self.density[1] * ISOTROPIC_SOURCES.number(
+            self.faintest, self.faint_slope[1]
+        )
+        check_crowd(faintest, "density, faintest and faint_slope per steradian")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

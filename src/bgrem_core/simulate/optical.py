@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgrem_core.simulate.ranges import log_uniform
+from bgrem_core.simulate.ranges import TINY, check_crowd, check_ranges, log_uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +36,19 @@ PSF_RADIUS = 128
 """Pixels at which the PSF has faded to zero."""
 BORDER = 48
 """Pixels outside the field that still receive sources, so that light leaks in."""
+SCENE_LIMITS = {
+    "fwhm": (0.5, 64),
+    "beta": (1.1, 100),
+    "ellipticity": (0, 0.9),
+    "density": (TINY, 1e6),
+    "slope": (0.01, 10),
+    "snr": (1e-3, 1e9),
+    "galaxies": (0, 1),
+    "discs": (0, 1e4),
+    "disc_scale": (0.1, 1e3),
+    "disc_peak": (TINY, 1e6),
+}
+"""Least and greatest number of each field that both optical simulators have."""
 _LIBRARY = 48
 _TABLE_SIDE = 512
 
@@ -78,6 +91,11 @@ class SceneSettings:
     discs: float = 2.0
     disc_scale: tuple[float, float] = (8.0, 60.0)
     disc_peak: tuple[float, float] = (0.05, 1.5)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, SCENE_LIMITS, unordered=("galaxies",))
+        faintest = (5 / self.snr[0]) ** self.slope[1]
+        check_crowd(self.density[1] * faintest, "density, slope and snr per Mpix")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,43 @@
 
 from dataclasses import dataclass
 
+from bgrem_core.simulate.ranges import TINY, check_crowd, check_ranges
+
 __all__ = ["COUNTS_AT", "SatelliteSettings"]
 
 COUNTS_AT = 16.0
 """Magnitude to which `SatelliteSettings.density` counts stars."""
+_LIMITS = {
+    "exposures": (1e-6, 1e5),
+    "pixel": (1e-3, 1e3),
+    "rate": (0, 1e4),
+    "angle": (-360, 360),
+    "fwhm": (1e-3, 1e4),
+    "zero_point": (-10, 50),
+    "density": (0, 1e7),
+    "slope": (0.01, 2),
+    "magnitudes": (-30, 40),
+    "sky": (5, 40),
+    "gradient": (0, 1),
+    "bowl": (0, 1),
+    "cloud": (0, 1),
+    "cloud_rms": (0, 1),
+    "cloud_scale": (1e-3, 1),
+    "prnu": (0, 0.5),
+    "dark": (0, 1e6),
+    "hot": (0, 1),
+    "hot_charge": (0, 1e7),
+    "read_noise": (0, 1e5),
+    "rows": (0, 1e3),
+    "row_parts": (0, 10),
+    "row_scale": (0.1, 1e3),
+    "columns": (0, 1e3),
+    "targets": (0, 1e4),
+    "target_sigma": (0.1, 50),
+    "target_peak": (TINY, 1e6),
+    "moving": (0, 1),
+    "moving_length": (0, 1e4),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +140,10 @@ class SatelliteSettings:
     target_peak: tuple[float, float] = (0.5, 5.0)
     moving: float = 0.2
     moving_length: tuple[float, float] = (1.0, 8.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, _LIMITS, unordered=("exposures", "row_parts"))
+        faintest = 10 ** (self.slope * (self.magnitudes[1] - COUNTS_AT))
+        check_crowd(
+            self.density * faintest, "density, slope and magnitudes per square degree"
+        )

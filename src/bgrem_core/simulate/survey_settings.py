@@ -2,9 +2,37 @@
 
 from dataclasses import dataclass
 
+from bgrem_core.simulate.optical import SCENE_LIMITS
+from bgrem_core.simulate.ranges import TINY, check_crowd, check_ranges
+
 __all__ = ["SurveySettings"]
 
 Range = tuple[float, float]
+
+_SHARE, _LIGHT, _NUMBER = (0, 1), (TINY, 1), (TINY, 1e5)
+_LIMITS = SCENE_LIMITS | {
+    "kolmogorov": _SHARE,
+    "wings": (0, 0.9),
+    "frame": (1, 1e7),
+    "fwhm_change": (0, 0.5),
+    "ellipticity_change": (0, 0.5),
+    "bright": (0, 1e4),
+    "sersic": (0.3, 6.2),  # what GalSim draws
+    "real": _SHARE,
+    "nebula": _SHARE,
+    "nebula_peak": (TINY, 1e6),
+    "full_well": (1, 1e12),
+    "bleed": _SHARE,
+    "halo": _LIGHT,
+    "ghost": _SHARE,
+    "ghost_light": _LIGHT,
+    "spikes": _SHARE,
+    "spike_light": _LIGHT,
+    "streaks": (0, 1e4),
+    "streak_peak": (TINY, 1e6),
+    "cosmic_rays": _NUMBER,
+    "hot_pixels": _NUMBER,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +138,8 @@ class SurveySettings:
     streak_peak: Range = (0.3, 30.0)
     cosmic_rays: Range = (1.0, 60.0)
     hot_pixels: Range = (1.0, 300.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, _LIMITS, unordered=("galaxies",))
+        faintest = (5 / self.snr[0]) ** self.slope[1]
+        check_crowd(self.density[1] * faintest, "density, slope and snr per Mpix")

@@ -1,20 +1,29 @@
 """Command line of the training: ``bgrem-train optical --recipe cpu``."""
 
 import argparse
+import logging
 import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bgrem_core.errors import BGRemError
+from bgrem_core.errors import BGRemError, UsageError
 from bgrem_core.train.bench import trainer
 from bgrem_core.train.loop import Trainer
-from bgrem_core.train.recipe import Recipe, shipped
+from bgrem_core.train.recipe import RECIPES, Recipe, shipped
 
-MODELS = ("optical", "optical-paper", "gamma", "satellites")
+MODELS = {
+    "optical": ("optical", "survey"),
+    "optical-paper": ("optical", "survey"),
+    "gamma": ("gamma",),
+    "satellites": ("satellites",),
+}
+"""Families whose recipes each model takes."""
 CANCELLED = 130
 _EVERY = 50
+_SILENCE = 20.0
+"""Longest time without a line, seconds; one step may take longer."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,10 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, 130 if interrupted, or the code of the error that was reported.
     """
     args = _parser().parse_args(argv)
+    _listen()
     try:
-        path = args.recipe
-        file = Path(path) if path.endswith(".json") else shipped(args.model, path)
-        recipe = Recipe.read(file)
+        recipe = _recipe(args.model, args.recipe)
         out = args.out or Path("runs") / args.model
         run = trainer(recipe, out, device=args.device, workers=args.workers)
     except BGRemError as error:
@@ -49,25 +57,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BGRemError as error:
         return _fail(error)
     except KeyboardInterrupt:
-        sys.stderr.write(
-            f"interrupted after step {run.step}; run the same command again: it goes "
-            f"on from the last checkpoint in {out}\n"
-        )
+        sys.stderr.write(_interrupted(run) + "\n")
         return CANCELLED
     sys.stdout.write(_end(run, out) + "\n")
     return 0
+
+
+def _listen() -> None:
+    """Print what the modules below have to say, such as that data are made."""
+    log = logging.getLogger("bgrem_core.train")
+    log.setLevel(logging.INFO)
+    log.handlers = [logging.StreamHandler(sys.stdout)]
+    log.propagate = False
+
+
+def _recipe(model: str, name: str) -> Recipe:
+    file = Path(name) if name.endswith(".json") else shipped(model, name)
+    recipe = Recipe.read(file)
+    if recipe.family not in MODELS[model]:
+        fits = [m for m, families in MODELS.items() if recipe.family in families]
+        raise UsageError(
+            f"{file} is a recipe of the family {recipe.family}, not for {model}",
+            f"use bgrem-train {' or '.join(fits)}",
+        )
+    return recipe
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bgrem-train",
         description="Train a model, or go on with a run that was stopped.",
+        epilog=f"The recipes lie in {RECIPES}. Ctrl-C stops; the same command goes on "
+        "from the last checkpoint.",
     )
     parser.add_argument("model", choices=MODELS, help="what to train")
     parser.add_argument(
         "--recipe",
         default="cpu",
-        help="cpu (at most 40 minutes of two cores), gpu, or a .json file",
+        help="cpu (default; at most 40 minutes of two cores), gpu, or a .json file; "
+        "optical has long too: two hours, the full simulator, which needs "
+        "napari-bgrem[train]",
     )
     parser.add_argument("--out", type=Path, help="folder of the run; runs/MODEL")
     parser.add_argument(
@@ -75,7 +104,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=math.inf,
         metavar="S",
-        help="stop after so long; the same command goes on",
+        help="stop after so long a training, the making of data not counted; the "
+        "same command goes on",
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument(
@@ -89,17 +119,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not value > 0:
-        raise argparse.ArgumentTypeError("must be more than 0")
+        raise argparse.ArgumentTypeError(f"invalid number of seconds: {text!r}")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return value
+    if not (text.isdecimal() and text.isascii()):
+        raise argparse.ArgumentTypeError(f"invalid number of processes: {text!r}")
+    return int(text)
 
 
 def _fail(error: BGRemError) -> int:
@@ -108,14 +140,17 @@ def _fail(error: BGRemError) -> int:
 
 
 def _lines(run: Trainer, max_seconds: float) -> Iterator[str]:
-    """Yield a line of means every few steps."""
+    """Yield a line of means after the first step and every few steps."""
     start, first = time.monotonic(), run.step
+    told = -math.inf
     rows: list[dict[str, float]] = []
     for row in run.run(max_seconds=max_seconds):
         rows.append(row)
-        if run.step % _EVERY:
+        now = time.monotonic()
+        if run.step % _EVERY and now - told < _SILENCE:
             continue
-        each = (time.monotonic() - start) / (run.step - first)
+        told = now
+        each = (now - start) / (run.step - first)
         left = (run.settings.steps - run.step) * each / 60
         figures = "  ".join(
             f"{k} {sum(r[k] for r in rows) / len(rows):.4f}"
@@ -126,15 +161,33 @@ def _lines(run: Trainer, max_seconds: float) -> Iterator[str]:
         rows = []
 
 
+def _interrupted(run: Trainer) -> str:
+    if not run.saved:
+        return (
+            f"interrupted after step {run.step}; there is no checkpoint yet: run the "
+            "same command again to begin anew"
+        )
+    return (
+        f"interrupted after step {run.step}; the last checkpoint is of step "
+        f"{run.saved}: run the same command again to go on from there"
+    )
+
+
 def _end(run: Trainer, out: Path) -> str:
     if not run.ended:
         return (
             f"stopped after step {run.step} of {run.settings.steps}; run the same "
             "command again to go on"
         )
+    early = ""
+    if run.step < run.settings.steps:
+        early = (
+            f"ended early, of {run.settings.steps} steps: the validation was not "
+            f"better for {run.since} epochs, and the best weights are kept. "
+        )
     return (
-        f"done: {run.step} steps in {run.seconds / 60:.1f} min. To use the weights: "
-        f"python -m bgrem_core.train.export --run {out} --out FOLDER"
+        f"{early}done: {run.step} steps in {run.seconds / 60:.1f} min. To use the "
+        f"weights: python -m bgrem_core.train.export --run {out} --out FOLDER"
     )
 
 

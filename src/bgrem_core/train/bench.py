@@ -1,19 +1,23 @@
 """Put a recipe on the bench: network, batches, loop, in the folder of the run."""
 
 import json
+import os
 from pathlib import Path
 
 import torch
 
-from bgrem_core.errors import UsageError, WriteError
-from bgrem_core.networks import build
+from bgrem_core.errors import BGRemError, ReadError, UsageError, WriteError
+from bgrem_core.train import checkpoint
 from bgrem_core.train.feed import Feed
+from bgrem_core.train.fit import fitting_network
+from bgrem_core.train.lock import lock
 from bgrem_core.train.loop import Trainer
 from bgrem_core.train.recipe import Recipe
 
-__all__ = ["RECIPE", "trainer"]
+__all__ = ["RECIPE", "recipe_of", "trainer"]
 
 RECIPE = "recipe.json"
+_PER_CORE = 4
 
 
 def trainer(
@@ -40,22 +44,29 @@ def trainer(
     Raises
     ------
     UsageError
-        The folder holds a run of another recipe, or the device is not there.
+        The recipe cannot be trained here, the folder holds a run of another one, or
+        the device is not there.
     ReadError
-        The checkpoint in the folder is damaged.
+        The checkpoint or the simulated data in the folder are damaged.
     WriteError
         The folder cannot be written.
     """
-    _check_device(device)
-    _claim(recipe, folder)
+    _check_machine(recipe, device)
     # The state of the caller's generator is put back: seeds are handed in, not set.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        network = build(recipe.network, **recipe.config)
+        network = fitting_network(recipe)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    with lock(folder):
+        _claim(recipe, folder)
+        feed = Feed(recipe, folder, workers=workers)
     loss = recipe.kind().loss
     return Trainer(
         network,
-        feed=Feed(recipe, folder, workers=workers),
+        feed=feed,
         loss=lambda net, batch: loss(net, batch, recipe),
         settings=recipe.loop,
         folder=folder,
@@ -64,7 +75,43 @@ def trainer(
     )
 
 
-def _check_device(device: str) -> None:
+def recipe_of(folder: Path) -> Recipe:
+    """Return the recipe of a run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the run.
+
+    Returns
+    -------
+    Recipe
+        As the run was started.
+
+    Raises
+    ------
+    ReadError
+        There is none, or it is damaged.
+    """
+    path = folder / RECIPE
+    if not path.is_file():
+        raise ReadError(f"{folder} holds no run: {RECIPE} is missing", "train there")
+    try:
+        return Recipe.read(path)
+    except BGRemError as error:
+        raise ReadError(
+            f"{path} is damaged: {error.sentence}",
+            "put the recipe of that run there, or use a new folder",
+        ) from error
+
+
+def _check_machine(recipe: Recipe, device: str) -> None:
+    cores, threads = os.cpu_count() or 1, recipe.loop.threads
+    if threads > _PER_CORE * cores:
+        raise UsageError(
+            f"recipe.loop.threads={threads} is too much for {cores} cores",
+            f"give at most {_PER_CORE * cores}",
+        )
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
@@ -76,10 +123,10 @@ def _check_device(device: str) -> None:
 
 
 def _claim(recipe: Recipe, folder: Path) -> None:
-    """Write the recipe into a new folder; refuse one that belongs to another."""
+    """Write the recipe into the folder, unless it holds a run of another."""
     path = folder / RECIPE
-    if path.exists():
-        if Recipe.read(path).digest() != recipe.digest():
+    if (folder / checkpoint.STATE).exists() and path.exists():
+        if recipe_of(folder).digest() != recipe.digest():
             raise UsageError(
                 f"{folder} belongs to another recipe",
                 "use a new --out folder or the recipe it was started with",
@@ -87,11 +134,16 @@ def _claim(recipe: Recipe, folder: Path) -> None:
         return
     beside = path.with_suffix(".json.new")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(recipe.as_dict(), indent=2) + "\n")
         beside.replace(path)
     except OSError as error:
-        raise WriteError(
-            f"{folder} cannot be written: {error.strerror or error}",
-            "give a folder with room for a run",
-        ) from error
+        raise _unwritable(folder, error) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> WriteError:
+    return WriteError(
+        f"{folder} cannot be written: {error.strerror or error}",
+        "give a folder with room for a run",
+    )

@@ -4,23 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from bgrem_core.models import ModelCard, range_text
-from bgrem_core.train.words import WORDS
+from bgrem_core.train.words import words_of
 
-__all__ = ["UNMEASURED", "card_text"]
+__all__ = ["card_text"]
 
-UNMEASURED = {
-    "catalogue": [[0.0, 1, 0.6], [0.45, 1, 0.9]],
-    "deep": [[0.0, 1, 0.42], [0.45, 1, 0.7]],
-}
-"""Detection thresholds where none were measured yet: cautious values."""
-
-_WORTH = """\
-Trained for {minutes:.0f} minutes on {device}. What was measured stands below, with its
-errors; nothing else is claimed. Later versions replace these weights."""
+_MEASURED = """\
+What was measured stands below, with its errors; nothing else is claimed."""
+_NOT_MEASURED = "No figures were measured: nothing is claimed."
 _THRESHOLDS = """\
 Sigma of the input's noise per pixel, on the cleaned image after a 64-pix mesh;
-catalogue: 1 detection per Mpix of pure noise, deep: 10.
 """
+_COUNTED = "catalogue: 1 detection per Mpix of pure noise, deep: 10.\n"
+_GUESSED = "not measured yet: cautious guesses, false detections were not counted.\n"
+_MODEL_OF = {"survey": "optical"}
+"""Models by family, where the name of the family is another."""
 
 
 def card_text(card: ModelCard, sha256: str) -> str:
@@ -38,14 +35,13 @@ def card_text(card: ModelCard, sha256: str) -> str:
     str
         Ends with a newline.
     """
-    words, training = WORDS[card.objective], card.training
+    training = card.training
+    words = words_of(card.objective, training.get("recipe", {}).get("family", ""))
     sections = {
         "": _head(card, sha256),
         "Use": words.use,
         "Not for": words.not_for,
-        "What these weights are worth": _WORTH.format(
-            minutes=training.get("minutes", 0), device=_device(training)
-        ),
+        "What these weights are worth": _worth(card),
         "Figures": _figures(card.figures),
         "Thresholds": _thresholds(card) if card.thresholds else "",
         "Trained on": f"{words.data}\n\n{_training(card)}",
@@ -69,12 +65,23 @@ def _head(card: ModelCard, sha256: str) -> str:
         f"- Parameters: {card.training.get('parameters', 0):,}; dependency radius "
         f"{card.radius} pix, tiles start on a grid of {card.pooling} pix\n"
         f"- Normaliser: {_pairs(card.normaliser)}"
+        f"{_heads(card.config)}"
     )
+
+
+def _heads(config: Mapping[str, Any]) -> str:
+    return f"\n- Head: `{config['head']}` (`--head`)" if "head" in config else ""
+
+
+def _worth(card: ModelCard) -> str:
+    minutes = f"{card.training.get('minutes', 0):.0f} minutes"
+    known = _MEASURED if card.figures.get("table") else _NOT_MEASURED
+    return f"Trained for {minutes} on {_device(card.training)}.\n{known}"
 
 
 def _device(training: Mapping[str, Any]) -> str:
     device = str(training.get("device", "cpu"))
-    return "two CPU cores" if device == "cpu" else f"a GPU ({device})"
+    return "the CPU" if device == "cpu" else f"a GPU ({device})"
 
 
 def _pairs(data: Mapping[str, Any]) -> str:
@@ -83,17 +90,34 @@ def _pairs(data: Mapping[str, Any]) -> str:
 
 def _training(card: ModelCard) -> str:
     t = card.training
+    steps, planned = t.get("steps", 0), t.get("planned", 0)
     done = "finished" if t.get("finished") else "NOT finished, rate not annealed"
+    if t.get("finished") and steps < planned:
+        done = "ended early by its validation, best weights"
     ranges = "\n".join(f"- {k}: {range_text(v)}" for k, v in card.trained.items())
     losses = ", ".join(f"{k} {v:g}" for k, v in t.get("losses", {}).items())
-    model = t.get("recipe", {}).get("name", card.name)
-    held = ", which is in the file" if "recipe" in t else ""
+    curve = f"; last of the curve: {losses}" if losses else ""
     return (
-        f"{ranges}\n\n"
-        f"{t.get('steps', 0)} of {t.get('planned', 0)} steps ({done}), "
-        f"{t.get('examples', 0):,} examples; last of the curve: {losses}.\n\n"
-        f"`bgrem-train {model}`; SHA-256 of the recipe{held}: `{card.recipe[:16]}...`"
+        f"{ranges}\n\n{steps} of {planned} steps ({done}), "
+        f"{t.get('examples', 0):,} examples{curve}.\n\n"
+        f"{_command(card)} SHA-256 of the recipe: `{card.recipe[:16]}...`"
     )
+
+
+def _command(card: ModelCard) -> str:
+    """Say how the weights are made again, if they can be."""
+    recipe = card.training.get("recipe")
+    if recipe is None:
+        return "The recipe is not in the file."
+    from bgrem_core.train.recipe import RECIPES, Recipe
+
+    for path in sorted(RECIPES.glob("*.json")):
+        if Recipe.read(path).digest() == card.recipe:
+            model, _, name = path.stem.partition("_")
+            option = "" if name == "cpu" else f" --recipe {name}"
+            return f"`bgrem-train {model}{option}`; the recipe is in the file."
+    model = _MODEL_OF.get(recipe["family"], recipe["family"])
+    return f"`bgrem-train {model} --recipe FILE` with the recipe that is in this file."
 
 
 def _figures(figures: Mapping[str, Any]) -> str:
@@ -109,7 +133,7 @@ def _figures(figures: Mapping[str, Any]) -> str:
 
 def _thresholds(card: ModelCard) -> str:
     lines = [
-        _THRESHOLDS,
+        _THRESHOLDS + (_COUNTED if card.measured else _GUESSED),
         "| noise correlation | steps | catalogue | deep |",
         "| --- | --- | --- | --- |",
     ]
@@ -120,6 +144,4 @@ def _thresholds(card: ModelCard) -> str:
             card.thresholds.get("catalogue", ()), key=lambda r: (r[1], r[0])
         )
     ]
-    if {k: [list(r) for r in v] for k, v in card.thresholds.items()} == UNMEASURED:
-        lines.append("\nNot measured yet: cautious guesses.")
     return "\n".join(lines)

@@ -44,11 +44,12 @@ def write(folder: Path, arrays: "Arrays", note: Mapping[str, Any]) -> None:
         slim.write(beside, arrays, full)
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise WriteError(
             f"the checkpoint {path} cannot be written: {error.strerror or error}",
             "make room and run the same command again: it goes on from the last one",
         ) from error
+    finally:  # also on Ctrl-C
+        beside.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> "tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]":

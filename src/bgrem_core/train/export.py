@@ -1,24 +1,25 @@
 """Turn a run into weights that can be used: slim file plus generated card.
 
 ``python -m bgrem_core.train.export --run runs/gamma --out FOLDER``. Without ``--run``
-the weights that are in the folder already get a new card, for figures that were
-measured after they were made.
+the weights ``--name`` that are in the folder already get a new card, for figures that
+were measured after they were made.
 """
 
 import argparse
-import csv
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from bgrem_core.errors import BGRemError, ReadError, UsageError, WriteError
-from bgrem_core.models import ModelCard
-from bgrem_core.train import checkpoint
-from bgrem_core.train.card import UNMEASURED, card_text
+from bgrem_core.models import UNMEASURED, ModelCard
+from bgrem_core.train import checkpoint, curve
+from bgrem_core.train.card import card_text
 from bgrem_core.weights import slim
 
 if TYPE_CHECKING:
@@ -60,11 +61,12 @@ def from_run(folder: Path, *, head: str = "mae") -> "tuple[dict[str, Any], Array
     ------
     ReadError
         The folder holds no run, or its checkpoint is damaged or of another recipe.
+    UsageError
+        The run has no such head.
     """
-    from bgrem_core.train.bench import RECIPE
-    from bgrem_core.train.recipe import Recipe
+    from bgrem_core.train.bench import recipe_of
 
-    recipe = Recipe.read(folder / RECIPE)
+    recipe = recipe_of(folder)
     if not (folder / checkpoint.STATE).is_file():
         raise ReadError(f"{folder} holds no checkpoint", "train there first")
     state, note = checkpoint.read(folder)
@@ -72,7 +74,8 @@ def from_run(folder: Path, *, head: str = "mae") -> "tuple[dict[str, Any], Array
         raise ReadError(f"{folder} mixes two recipes", "train in a new folder")
     network, config = _network(recipe, state, head)
     arrays = {k: v.contiguous().numpy() for k, v in network.state_dict().items()}
-    step, batch = note["step"], _batch(recipe)
+    step, loop = note["step"], recipe.loop
+    batch, _ = recipe.kind().examples(recipe.data)
     fields = {
         "name": recipe.name,
         "version": recipe.version,
@@ -85,8 +88,8 @@ def from_run(folder: Path, *, head: str = "mae") -> "tuple[dict[str, Any], Array
         "recipe": recipe.digest(),
         "training": {
             "steps": step,
-            "planned": recipe.loop.steps,
-            "finished": step >= recipe.loop.steps or "best" in state,
+            "planned": loop.steps,
+            "finished": step >= loop.steps or 0 < loop.patience <= note["since"],
             "examples": step * batch,
             "minutes": round(note["seconds"] / 60, 1),
             "device": note.get("device", "cpu"),
@@ -108,6 +111,11 @@ def _network(recipe: Any, state: "Arrays", head: str) -> tuple[Any, dict[str, An
 
     config = dict(recipe.config)
     if recipe.network == "fast":
+        heads = config.get("heads", [head])
+        if head not in heads:
+            raise UsageError(
+                f"the run has no head {head!r}", f"give --head {' or '.join(heads)}"
+            )
         config["head"] = head
     network: Any = build(recipe.network, **config)
     flat = torch.from_numpy(state.get("best", state["ema"]))
@@ -124,25 +132,16 @@ def _network(recipe: Any, state: "Arrays", head: str) -> tuple[Any, dict[str, An
     return network, config
 
 
-def _batch(recipe: Any) -> int:
-    data = recipe.data
-    batch: int = data.crops.batch if hasattr(data, "crops") else data.batch
-    return batch
-
-
 def _last_losses(folder: Path) -> dict[str, float]:
     from bgrem_core.train.loop import CURVE, VALIDATION
 
     out = {}
     for name, word, rows in ((CURVE, "", _ROWS), (VALIDATION, "held-out ", 1)):
-        if not (folder / name).is_file():
-            continue
-        with (folder / name).open(newline="") as file:
-            table = list(csv.DictReader(file))[-rows:]
+        table = curve.read(folder / name)[-rows:]
         for key in table[0] if table else ():
             if key in ("step", "norm", "rate", "seconds"):
                 continue
-            found = [float(r[key]) for r in table if r[key] != "nan"]
+            found = [r[key] for r in table if not math.isnan(r[key])]
             if found:
                 out[word + key] = round(fmean(found), 5)
     return out
@@ -195,6 +194,8 @@ def add_figures(
             raise ReadError(
                 f"{path} cannot be read: {error}", "run the benchmark first"
             ) from error
+        if not isinstance(data, dict) or not isinstance(data.get(key), dict):
+            raise ReadError(f"{path} holds no {key}", "run the benchmark first")
         if data.get("weights") != fields["training"]["tensors"]:
             raise UsageError(
                 f"{path} was measured with other weights", "run the benchmark again"
@@ -245,12 +246,14 @@ def write(
         beside.replace(path)
         text.replace(path.with_suffix(".md"))
     except OSError as error:
-        for new in (beside, text):
-            new.unlink(missing_ok=True)
         raise WriteError(
             f"{path} cannot be written: {error.strerror or error}",
             "give another --out folder",
         ) from error
+    finally:
+        for new in (beside, text):
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
     return path
 
 
@@ -267,15 +270,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0, or the code of the error that was reported.
     """
-    parser = argparse.ArgumentParser(prog="python -m bgrem_core.train.export")
-    parser.add_argument("--run", type=Path, help="folder of the run")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the weights")
-    parser.add_argument("--name", default="optical", help="weights to re-export")
-    parser.add_argument("--head", default="mae", choices=["mae", "mse"])
-    parser.add_argument("--overwrite", action="store_true")
-    parser.add_argument("--thresholds", type=Path, help="JSON of the benchmark")
-    parser.add_argument("--figures", type=Path, help="JSON of the benchmark")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     try:
         if args.run:
             fields, arrays = from_run(args.run, head=args.head)
@@ -288,6 +283,48 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.code
     sys.stdout.write(f"{path} ({path.stat().st_size / 2**20:.1f} MB) and its card\n")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bgrem_core.train.export",
+        description="Turn a run into weights and their card, NAME.safetensors and "
+        "NAME.md; without --run, give the weights in --out a new card, with figures "
+        "that were measured since.",
+    )
+    parser.add_argument("--run", type=Path, help="folder of the run")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of weights and card"
+    )
+    parser.add_argument(
+        "--name",
+        default="optical",
+        help="without --run: which weights in --out (default optical)",
+    )
+    parser.add_argument(
+        "--head",
+        default="mae",
+        choices=["mae", "mse"],
+        help="with --run of an optical network: the output that is kept; mae (default) "
+        "was trained on absolute errors, mse on squared ones",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace weights of that name"
+    )
+    parser.add_argument(
+        "--thresholds",
+        type=Path,
+        metavar="JSON",
+        help="detection thresholds: what benchmarks/optical/thresholds.py wrote",
+    )
+    parser.add_argument(
+        "--figures",
+        type=Path,
+        metavar="JSON",
+        help="figures of the card: what first_weights.py in the benchmarks of the "
+        "model wrote",
+    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -35,6 +35,11 @@ class Family:
         Key in FAMILIES and value of a recipe's ``family``.
     data : type
         Frozen dataclass of the recipe's ``data``.
+    networks : tuple of str
+        Keys of `bgrem_core.networks.NETWORKS` that its loss can train.
+    examples : callable
+        ``examples(data)`` gives the number of examples of a batch and their side in
+        pixels.
     prepare : callable
         ``prepare(recipe, folder)`` makes or reads what is simulated beforehand, kept
         in the folder, and returns a `Draw`. Worker processes call it too.
@@ -48,6 +53,8 @@ class Family:
 
     name: str
     data: type
+    networks: tuple[str, ...]
+    examples: "Callable[[Any], tuple[int, int]]"
     prepare: "Callable[[Recipe, Path], Draw]"
     loss: "Callable[[nn.Module, Mapping[str, Tensor], Recipe], tuple[Tensor, dict[str, float]]]"  # noqa: E501
     describe: "Callable[[Recipe], dict[str, Any]]"

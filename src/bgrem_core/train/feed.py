@@ -1,6 +1,8 @@
 """Batches in the order of their steps, drawn here or ahead of time by workers."""
 
+import signal
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,7 @@ from bgrem_core.train.family import Draw
 from bgrem_core.train.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -66,9 +68,10 @@ class Feed:
         """
         if self._pool is None:
             return self._here(step, held_out=False)
-        for k in range(step, min(step + _AHEAD * self._workers, self._last)):
-            if k not in self._store:
-                self._store[k] = self._pool.submit(_work, k)
+        with _deaf():
+            for k in range(step, min(step + _AHEAD * self._workers, self._last)):
+                if k not in self._store:
+                    self._store[k] = self._pool.submit(_work, k)
         return self._store.pop(step).result()
 
     def held_out(self, number: int) -> "Batch":
@@ -92,7 +95,24 @@ class Feed:
             self._pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _deaf() -> "Iterator[None]":
+    """Start processes that never hear Ctrl-C: this one hears it, and ends them.
+
+    If it comes meanwhile, it is heard when the block is left.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _open(recipe: dict[str, object], folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     known = Recipe.from_dict(recipe)
     _draw[:] = [known.kind().prepare(known, folder)]
 

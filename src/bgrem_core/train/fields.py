@@ -135,9 +135,9 @@ def _there(stem: Path) -> bool:
 
 def _read(stem: Path) -> SimulatedField:
     light, sources = _paths(stem)
-    table = np.load(sources)
+    table = cache.load(sources)
     return SimulatedField(
-        light=np.load(light, mmap_mode="r"),
+        light=cache.load(light, mapped=True),
         sources=table[1:],
         fwhm=float(table[0, 0]),
     )

@@ -25,6 +25,7 @@ from bgrem_core.simulate.gamma import (
 )
 from bgrem_core.simulate.gamma_psf import containment_radius
 from bgrem_core.simulate.gamma_sky import FILE, Footprint
+from bgrem_core.simulate.ranges import SEEDS, check_ranges
 from bgrem_core.train import cache
 from bgrem_core.train.family import Family
 
@@ -40,6 +41,15 @@ if TYPE_CHECKING:
 __all__ = ["GAMMA", "GammaData", "Library", "library", "loss"]
 
 MODES = ("poisson", "infinite")
+_LIMITS = {
+    "batch": (1, 10**5),
+    "patches": (1, 10**6),
+    "held_out": (1, 10**6),
+    "patch_seed": SEEDS,
+    "level_share": (0, 1),
+    "level_factor": (0, 10),
+    "nll": (0, 1e6),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +97,7 @@ class GammaData:
             raise UsageError(
                 f"mode={self.mode!r} is unknown", f"use {' or '.join(MODES)}"
             )
-        if min(self.batch, self.patches, self.held_out) < 1:
-            raise UsageError(
-                "batch, patches and held_out must be at least 1", "correct the recipe"
-            )
-        if not 0 <= self.level_share <= 1 or self.level_factor < 0 or self.nll < 0:
-            raise UsageError(
-                "level_share lies in [0, 1], level_factor and nll are not negative",
-                "correct the recipe",
-            )
+        check_ranges(self, _LIMITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,11 +177,13 @@ def library(data: GammaData, folder: Path, *, held_out: bool) -> Library:
         )
 
     paths = [folder / "patches" / f"{key}_{k}.npy" for k in ("emission", "places")]
+    if not all(path.exists() for path in paths):
+        cache.announce(number, "held-out patches" if held_out else "patches")
     cache.keep(paths[0], lambda: np.stack([p.emission for p in made()]))
     cache.keep(paths[1], places)
     return Library(
-        emission=np.load(paths[0], mmap_mode="r"),
-        places=np.load(paths[1]),
+        emission=cache.load(paths[0], mapped=True),
+        places=cache.load(paths[1]),
         pixel=scene.pixel,
     )
 
@@ -294,7 +298,13 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
 
 
 GAMMA = Family(
-    name="gamma", data=GammaData, prepare=prepare, loss=loss, describe=describe
+    name="gamma",
+    data=GammaData,
+    networks=("expectation",),
+    examples=lambda data: (data.batch, data.scene.side),
+    prepare=prepare,
+    loss=loss,
+    describe=describe,
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bgrem_core.errors import UsageError
+from bgrem_core.errors import UsageError, WriteError
 
 try:
     import fcntl
@@ -32,8 +32,17 @@ def lock(folder: Path) -> Iterator[None]:
     ------
     UsageError
         Another process holds it.
+    WriteError
+        The folder cannot be written.
     """
-    with (folder / "lock").open("w") as file:
+    try:
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise WriteError(
+            f"{folder} cannot be written: {error.strerror or error}",
+            "give a folder with room for a run",
+        ) from error
+    with file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -70,6 +70,8 @@ class Trainer:
         Steps that are done.
     ended : bool
         The last step is done, or the run ended early.
+    saved : int
+        Step of the last checkpoint, 0 for none.
     seconds : float
         Time that the steps took, all slices together.
     """
@@ -101,7 +103,7 @@ class Trainer:
             weight_decay=settings.decay,
             betas=(0.9, settings.beta),
         )
-        self.step, self.seconds = 0, 0.0
+        self.step, self.saved, self.seconds = 0, 0, 0.0
         self.best, self.since = math.inf, 0
         self.best_ema: list[Tensor] = []
         self.rows: list[dict[str, float]] = []
@@ -306,6 +308,7 @@ class Trainer:
         curve.append(self.folder / VALIDATION, self.scores)
         checkpoint.write(self.folder, arrays, note)
         self.rows, self.scores = [], []
+        self.saved = self.step
 
     def _load(self) -> None:
         arrays, note = checkpoint.read(self.folder)
@@ -340,7 +343,8 @@ class Trainer:
                     torch.empty_like(e).copy_(v)
                     for e, v in zip(self.ema, cut, strict=True)
                 ]
-        self.step, self.seconds = int(note["step"]), float(note["seconds"])
+        self.step = self.saved = int(note["step"])
+        self.seconds = float(note["seconds"])
         self.best = math.inf if note["best"] is None else float(note["best"])
         self.since = int(note["since"])
 

@@ -9,6 +9,7 @@ References
 .. [1] arXiv:2510.04718 (joint objective, losses of its appendix C).
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,9 @@ from torch.nn import functional
 
 from bgrem_core.errors import UsageError
 from bgrem_core.simulate import SceneSettings
+from bgrem_core.simulate.ranges import SEEDS, TINY, check_ranges
 from bgrem_core.simulate.survey_settings import SurveySettings
+from bgrem_core.train import cache
 from bgrem_core.train.crops import CropSettings, draw_crop
 from bgrem_core.train.family import Family
 from bgrem_core.train.fields import SimulatedField, fields
@@ -41,6 +44,19 @@ __all__ = ["OPTICAL", "SURVEY", "OpticalData", "SurveyData"]
 
 _OBJECTIVES = ("noise", "joint")
 _LOSSES = ("heads", "mae", "mse", "huber")
+_LIMITS = {
+    "fields": (1, 10**6),
+    "field_size": (1, 8192),
+    "field_seed": SEEDS,
+    "held_out": (1, 10**6),
+}
+_CROP_LIMITS = {
+    "batch": (1, 10**5),
+    "flux": (0, 10),
+    "sigma_e": (TINY, 1e9),
+    "scale_error": (0, 2),
+    "sky": (0, 1e6),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +101,8 @@ class OpticalData:
                     f"{name}={getattr(self, name)!r} is unknown",
                     f"use {', '.join(known)}",
                 )
-        if min(self.fields, self.held_out) < 1:
-            raise UsageError(
-                "fields and held_out must be at least 1", "correct the recipe"
-            )
+        check_ranges(self, _LIMITS)
+        check_ranges(self.crops, _CROP_LIMITS, where="crops.")
         if self.field_size < self.crops.crop + 2:
             raise UsageError(
                 f"crops of {self.crops.crop} pix do not fit into fields of "
@@ -126,9 +140,13 @@ def prepare(recipe: "Recipe", folder: Path) -> "Draw":
         Gives stacks of what `bgrem_core.train.crops.draw_crop` draws.
     """
     data: OpticalData = recipe.data
+    number = data.fields + data.held_out
+    decides = data.field_seed, data.field_size, dataclasses.asdict(data.scene)
+    there = (folder / "fields").glob(f"{cache.key(*decides)}_*_sources.npy")
+    cache.announce(number - len(list(there)), "fields")
     images = fields(
         data.scene,
-        number=data.fields + data.held_out,
+        number=number,
         size=data.field_size,
         seed=data.field_seed,
         folder=folder,
@@ -201,11 +219,15 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
 
 
 OPTICAL = Family(
-    name="optical", data=OpticalData, prepare=prepare, loss=loss, describe=describe
+    name="optical",
+    data=OpticalData,
+    networks=("fast", "attention"),
+    examples=lambda data: (data.crops.batch, data.crops.crop),
+    prepare=prepare,
+    loss=loss,
+    describe=describe,
 )
-SURVEY = Family(
-    name="survey", data=SurveyData, prepare=prepare, loss=loss, describe=describe
-)
+SURVEY = dataclasses.replace(OPTICAL, name="survey", data=SurveyData)
 
 
 def _draw_batch(

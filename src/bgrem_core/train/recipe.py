@@ -3,11 +3,13 @@
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bgrem_core.errors import ReadError, UsageError
+from bgrem_core.simulate.ranges import SEEDS, check_ranges
 from bgrem_core.train.families import FAMILIES
 from bgrem_core.train.family import Family
 from bgrem_core.train.settings import LoopSettings
@@ -16,6 +18,7 @@ from bgrem_core.train.strict import strict
 __all__ = ["RECIPES", "Recipe", "shipped"]
 
 RECIPES = Path(__file__).parent / "recipes"
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +30,9 @@ class Recipe:
     family : str
         Key of `bgrem_core.train.families.FAMILIES`.
     name : str
-        Name of the weights.
+        Name of the weights: a plain word, of which their file is named.
     version : str
-        Version of the weights.
+        Version of the weights: a plain word.
     seed : int
         Of the batches and of the initial weights.
     network : str
@@ -50,6 +53,16 @@ class Recipe:
     config: dict[str, Any]
     data: Any
     loop: LoopSettings
+
+    def __post_init__(self) -> None:
+        check_ranges(self, {"seed": SEEDS})
+        for name in ("name", "version"):
+            if not _WORD.fullmatch(getattr(self, name)):
+                raise UsageError(
+                    f"{name}={getattr(self, name)[:80]!r} is no plain word",
+                    "give up to 64 of a-z, 0-9, dot, dash and underscore; the first "
+                    "is a letter or a digit",
+                )
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":
@@ -134,7 +147,7 @@ def shipped(model: str, name: str) -> Path:
     model : str
         ``optical``, ``optical-paper``, ``gamma`` or ``satellites``.
     name : str
-        ``cpu`` or ``gpu``.
+        ``cpu`` or ``gpu``; ``long`` for ``optical``.
 
     Returns
     -------

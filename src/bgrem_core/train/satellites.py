@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from bgrem_core.ddpm import STEPS, diffuse
 from bgrem_core.errors import UsageError
+from bgrem_core.simulate.ranges import SEEDS, check_ranges
 from bgrem_core.simulate.satellite_settings import SatelliteSettings
 from bgrem_core.simulate.satellites import (
     draw_exposure,
@@ -41,6 +42,16 @@ if TYPE_CHECKING:
     Source = Callable[[np.random.Generator], Float]
 
 __all__ = ["SATELLITES", "SatelliteData", "draw_batch", "exposures"]
+
+_LIMITS = {
+    "exposures": (1, 10**6),
+    "size": (1, 8192),
+    "exposure_seed": SEEDS,
+    "held_out": (1, 10**6),
+    "batch": (1, 10**5),
+    "crop": (1, 8192),
+    "t_max": (2, STEPS),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,19 +93,11 @@ class SatelliteData:
     scene: SatelliteSettings = field(default_factory=SatelliteSettings)
 
     def __post_init__(self) -> None:
-        if min(self.exposures, self.held_out, self.batch, self.crop) < 1:
-            raise UsageError(
-                "exposures, held_out, batch and crop must be at least 1",
-                "correct the recipe",
-            )
+        check_ranges(self, _LIMITS)
         if self.size < self.crop:
             raise UsageError(
                 f"crops of {self.crop} pix do not fit into frames of {self.size} pix",
                 "correct the recipe",
-            )
-        if not 2 <= self.t_max <= STEPS:
-            raise UsageError(
-                f"t_max={self.t_max} is not from 2 to {STEPS}", "correct the recipe"
             )
 
 
@@ -121,12 +124,12 @@ def exposures(data: SatelliteData, folder: Path) -> "list[Float]":
         rng = np.random.default_rng([data.exposure_seed, k])
         return draw_exposure(rng, shape, data.scene).expected()
 
-    out = []
-    for k in range(data.exposures + data.held_out):
-        path = folder / "exposures" / f"{key}_{k:05d}.npy"
+    number = data.exposures + data.held_out
+    paths = [folder / "exposures" / f"{key}_{k:05d}.npy" for k in range(number)]
+    cache.announce(sum(not path.exists() for path in paths), "exposures")
+    for k, path in enumerate(paths):
         cache.keep(path, partial(make, k))
-        out.append(np.load(path, mmap_mode="r"))
-    return out
+    return [cache.load(path, mapped=True) for path in paths]
 
 
 def prepare(recipe: "Recipe", folder: Path) -> "Draw":
@@ -265,6 +268,8 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
 SATELLITES = Family(
     name="satellites",
     data=SatelliteData,
+    networks=("context",),
+    examples=lambda data: (data.batch, data.crop),
     prepare=prepare,
     loss=loss,
     describe=describe,

@@ -4,8 +4,25 @@ import math
 from dataclasses import dataclass
 
 from bgrem_core.errors import UsageError
+from bgrem_core.simulate.ranges import TINY, check_ranges
 
 __all__ = ["LoopSettings", "learning_rate"]
+
+_STEPS = (1, 10**7)
+_LIMITS = {
+    "steps": _STEPS,
+    "rate": (TINY, 1),
+    "warmup": (0, 10**7),
+    "epoch": _STEPS,
+    "factor": (TINY, 1),
+    "validation": (0, 10**4),
+    "patience": (0, 10**7),
+    "decay": (0, 1),
+    "clip": (TINY, 1e12),
+    "shards": (1, 1024),
+    "threads": (1, 1024),
+    "checkpoint": _STEPS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +95,7 @@ class LoopSettings:
                     f"{name}={getattr(self, name)!r} is unknown",
                     f"use {' or '.join(known)}",
                 )
-        for name in ("steps", "epoch", "checkpoint", "shards", "threads"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 1", "correct the recipe")
-        for name in ("warmup", "validation", "patience", "decay"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} must not be negative", "correct the recipe")
-        if min(self.rate, self.factor, self.clip) <= 0:
-            raise UsageError(
-                "rate, factor and clip must be positive", "correct the recipe"
-            )
+        check_ranges(self, _LIMITS)
         if not (0 <= self.ema < 1 and 0 <= self.beta < 1):
             raise UsageError("ema and beta must lie in [0, 1)", "correct the recipe")
         if self.patience and not self.validation:

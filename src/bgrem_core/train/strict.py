@@ -1,7 +1,8 @@
 """JSON into frozen dataclasses, refusing every field and type that was not declared."""
 
 import dataclasses
-import math
+import re
+import sys
 from collections.abc import Mapping
 from types import GenericAlias
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -11,6 +12,7 @@ from bgrem_core.errors import BGRemError, UsageError
 __all__ = ["strict"]
 
 T = TypeVar("T")
+_LARGEST = sys.float_info.max
 
 
 def strict(kind: type[T], data: Any, *, where: str) -> T:
@@ -50,10 +52,14 @@ def strict(kind: type[T], data: Any, *, where: str) -> T:
         needed = f.default is f.default_factory is dataclasses.MISSING
         if needed and name not in data:
             raise UsageError(f"{where} lacks the field {name!r}", "add the field")
+    values = {k: _value(hints[k], v, f"{where}.{k}") for k, v in data.items()}
     try:
-        return kind(**{k: _value(hints[k], v, f"{where}.{k}") for k, v in data.items()})
-    except BGRemError:
-        raise
+        return kind(**values)
+    except BGRemError as error:
+        # Settings name their field, and do not know what they are a part of.
+        first = re.split(r"\W", error.sentence, maxsplit=1)[0]
+        joint = "." if first in fields else ": "
+        raise UsageError(f"{where}{joint}{error.sentence}", error.hint) from error
     except (TypeError, ValueError) as error:
         raise UsageError(f"{where}: {error}", "correct the recipe") from error
 
@@ -69,7 +75,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return _sequence(hint, value, where)
     if get_origin(hint) is dict and isinstance(value, Mapping):
         return dict(value)
-    if hint is float and type(value) in (int, float) and math.isfinite(value):
+    if hint is float and type(value) in (int, float) and abs(value) <= _LARGEST:
         return float(value)
     if hint in (int, str, bool) and type(value) is hint:
         return value

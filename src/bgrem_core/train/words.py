@@ -1,8 +1,9 @@
-"""What a model card says in words, by the objective of the model."""
+"""What a model card says in words, by objective and family of the model."""
 
+import dataclasses
 from dataclasses import dataclass
 
-__all__ = ["WORDS", "Words"]
+__all__ = ["WORDS", "Words", "words_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,10 @@ spectra or interferometric maps.""",
   tested.
 - In crowded fields sources are parted by their shape; close pairs can merge.""",
 )
+_PLAIN_LIMITS = """\
+widths, donuts, frames full of nebulosity: not trained, not
+  tested."""
+_SURVEY_LIMITS = "widths: not trained, not tested."
 
 _JOINT = Words(
     use="""\
@@ -66,16 +71,17 @@ objective `noise`.""",
     failures="""\
 - Faint extended light is removed as sky.
 - Faint sources come out too faint.
-- Correlated noise: not trained.""",
+- Noise correlated beyond the range of `rho` above: not trained.""",
 )
 
 _EXPECTATION = Words(
     use="""\
-Counts of Fermi-LAT photons (1 to 2 GeV, FRONT, pixels of 0.2 deg) go in as they are;
-out come two maps in counts per pixel: expected background and expected sources. The
-background serves as the map under a search for point sources and under aperture sums;
-the source map as a guide to where sources are. Photons minus background is the
-residual to measure on.""",
+Counts of Fermi-LAT photons (1 to 2 GeV, FRONT, pixels of the size below) go in as they
+are; out come two maps in counts per pixel: first the expected sources, then the
+expected background. The background serves as the map under a search for point sources
+and under aperture sums; the source map as a guide to where sources are. Photons minus
+background is the residual to measure on. For tiles of a larger map the level of the
+whole map, 2 sqrt(median n + 3/8), is handed in too.""",
     not_for="""\
 Fluxes, significances or limits from the source map itself: it is shrunk towards what
 is likely. Test statistics on this background are not 4FGL significances. Not for
@@ -84,19 +90,21 @@ the interstellar emission.""",
     data="""\
 Simulated patches alone: the public emission model v07 with fine structure from Model
 O, the isotropic template, the P8R3 FRONT PSF and point sources drawn from fits to the
-counts of 4FGL-DR4, with wrong norms, a wrong PSF (+-10 %) and a distorted emission
-model (up to 12 % rms) among them; photons drawn afresh in each step. Three caps of 30
-deg, a fifth of the sky, were held out.""",
+counts of 4FGL-DR4, with wrong norms, a wrong width of the PSF and a distorted emission
+model among them, in the ranges below (`emission` and `isotropic` are factors,
+`distortion` is an rms). With the statistics poisson photons are drawn afresh in each
+step, with infinite the expectation itself is shown. Three caps of 30 deg radius, a
+fifth of the sky, were held out.""",
     failures="""\
 - Emission-model features of the size of the PSF are taken for sources, and close
   faint sources for background, mostly at |b| < 20 deg; single bright knots most of
   all.
-- The one real sky: its fine structure was trained on (outside the caps) as Model O
-  has it.
-- Sources below some TS of 9 go into the background; extended sources are split or
-  lost.
-- A level that is far from the tile's own counts (a factor of 3 beyond its range) was
-  not trained; nor exposures outside 1.3e11 to 3.2e11 cm2 s.
+- There is one real sky. Outside the held-out caps its fine structure, as Model O has
+  it, was seen in training: there the network may know by heart what it should infer.
+- Sources with a test statistic (TS) below about 9 are taken for background; extended
+  sources are split into several or lost.
+- A level that is handed in and lies far outside the tile's own counts was not trained,
+  nor were exposures outside the range above.
 - Real photons were not tested.""",
 )
 
@@ -110,24 +118,33 @@ keeps only part of its peak in the residual; measure that part by injection and 
 by it.""",
     not_for="""\
 Photometry without the correction for the kept part; times of 150 and less where the
-satellite matters (two thirds of it go into the map); calibrated or stacked frames;
-deep-sky images, whose sources it would call background. Not a detector: a gain in
-signal to noise at a known place is not completeness.""",
+satellite matters (more than half of its peak goes into the map); calibrated or stacked
+frames; deep-sky images, whose sources it would call background. Not a detector: a gain
+in signal to noise at a known place is not completeness.""",
     data="""\
-Simulated raw frames only, without truth: one direction of trails (34.5 to 35.5
-degrees from +x, or turned by 180), 3 to 20 pixels long, exposures of 0.3 to 2 s, sky
-of 18 to 20.5 mag/arcsec², row banding of 0.3 to 1 times the white noise, crops of 128
-x 128 pixels, times below 500. About half of the frames hold one or more satellites.""",
+Simulated raw frames only, without truth, in the ranges below: exposures in seconds,
+sky in mag/arcsec², the patterns of rows and columns in units of the white noise,
+trails and tiles (crops of the frames) in pixels, directions of trails from +x (turned
+by 180 degrees as well), times t of the diffusion. Satellites are in some of the frames
+and are not marked.""",
     failures="""\
-- Trails in another direction are left in part (see the mirrored frames in the
-  figures): train on frames of your own sensor.
+- Trails in another direction than those above are left in part. For another
+  direction train with another `angle` of the simulator; training on frames of your own
+  sensor comes with a later version.
 - Brightest trails are cut at 3 times the zscale range before the network sees them,
   and are not removed beyond it.
-- Rows are judged over the whole tile: tiles of another width than 128 pixels were not
-  trained, and tiles that meet may differ in their rows.
+- Rows are judged over the whole tile: tiles of another width than the one above were
+  not trained, and tiles that meet may differ in their rows.
 - Hot pixels cannot be told from satellites and stay as they do.
 - No frame of a real camera has been tried.""",
 )
+
+_SURVEY_DATA = """\
+Simulated fields only, drawn from seeds by `bgrem_core.simulate.survey` with GalSim;
+what of the following there is, and how often, is in the recipe. Stars and galaxies of
+Sersic profiles, real galaxies (52 public stamps of HST/ACS), large faint discs and
+nebulae, under PSFs that change over the field; saturation, bleeding, halos, spikes and
+ghosts; cosmic rays, hot pixels and trails, which are not noise either."""
 
 WORDS: dict[str, Words] = {
     "noise": _NOISE,
@@ -135,3 +152,25 @@ WORDS: dict[str, Words] = {
     "expectation": _EXPECTATION,
     "systematics": _SYSTEMATICS,
 }
+
+
+def words_of(objective: str, family: str = "") -> Words:
+    """Return the words for a model.
+
+    Parameters
+    ----------
+    objective : str
+        Key of `WORDS`.
+    family : str, optional
+        Of the recipe; "" if it is not known.
+
+    Returns
+    -------
+    Words
+        Those of the objective, with the data of the family.
+    """
+    words = WORDS[objective]
+    if family != "survey":
+        return words
+    failures = words.failures.replace(_PLAIN_LIMITS, _SURVEY_LIMITS)
+    return dataclasses.replace(words, data=_SURVEY_DATA, failures=failures)
