@@ -12,10 +12,9 @@ from astropy.table import QTable
 
 from bgrem_core import cli, models
 from bgrem_core.errors import ModelError, UsageError
+from bgrem_core.model_card import UNMEASURED, ModelCard
 from bgrem_core.models import (
-    UNMEASURED,
     Model,
-    ModelCard,
     find_card,
     list_models,
     load_model,

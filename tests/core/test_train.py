@@ -24,7 +24,8 @@ from bgrem_core.errors import (  # noqa: E402
     UsageError,
     WriteError,
 )
-from bgrem_core.models import ModelCard, load_model  # noqa: E402
+from bgrem_core.model_card import ModelCard  # noqa: E402
+from bgrem_core.models import load_model  # noqa: E402
 from bgrem_core.train import __main__ as command  # noqa: E402
 from bgrem_core.train import checkpoint, export  # noqa: E402
 from bgrem_core.train.bench import trainer  # noqa: E402

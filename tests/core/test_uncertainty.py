@@ -6,7 +6,8 @@ import pytest
 from bgrem_core import clean
 from bgrem_core.errors import ModelError
 from bgrem_core.image import MaskBit
-from bgrem_core.models import ModelCard, load_model
+from bgrem_core.model_card import ModelCard
+from bgrem_core.models import load_model
 from bgrem_core.weights import slim
 
 torch = pytest.importorskip("torch")

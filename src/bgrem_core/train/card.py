@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bgrem_core.models import ModelCard, range_text
+from bgrem_core.model_card import ModelCard, range_text
 from bgrem_core.train.words import words_of
 
 __all__ = ["card_text"]

@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from bgrem_core.errors import BGRemError, ReadError, UsageError, WriteError
-from bgrem_core.models import UNMEASURED, ModelCard
+from bgrem_core.model_card import UNMEASURED, ModelCard
 from bgrem_core.train import checkpoint, curve
 from bgrem_core.train.card import card_text
 from bgrem_core.weights import slim

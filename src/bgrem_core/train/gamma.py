@@ -266,7 +266,7 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
     Returns
     -------
     dict
-        Fields of `bgrem_core.models.ModelCard`.
+        Fields of `bgrem_core.model_card.ModelCard`.
     """
     data: GammaData = recipe.data
     scene = data.scene

@@ -199,7 +199,7 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
     Returns
     -------
     dict
-        Fields of `bgrem_core.models.ModelCard`.
+        Fields of `bgrem_core.model_card.ModelCard`.
     """
     data: OpticalData = recipe.data
     return {

@@ -235,7 +235,7 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
     Returns
     -------
     dict
-        Fields of `bgrem_core.models.ModelCard`.
+        Fields of `bgrem_core.model_card.ModelCard`.
     """
     data: SatelliteData = recipe.data
     scene = data.scene
