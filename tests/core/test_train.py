@@ -370,7 +370,9 @@ def test_an_interrupted_checkpoint_leaves_nothing_behind(recipe, folder, monkeyp
 
 
 _WITH_WORKERS = """
-import sys
+import signal, sys
+# Who runs the tests in the background may have switched Ctrl-C off.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from bgrem_core.train import __main__ as command
 if __name__ == "__main__":
     sys.exit(command.main(["optical", "--recipe", sys.argv[1], "--out", sys.argv[2],
@@ -394,7 +396,10 @@ def test_an_interrupt_with_workers_is_one_line(recipe, folder):
     ) as child:
         assert child.stdout.readline().startswith("step     1 ")
         os.killpg(child.pid, signal.SIGINT)
-        said = child.stderr.read()
+        try:
+            _, said = child.communicate(timeout=120)
+        finally:
+            child.kill()
     assert child.returncode == 130
     assert re.fullmatch(r"interrupted after step .*\n", said)
 
