@@ -97,7 +97,7 @@ def bootstrap(
 
 def run_frame(name: str, denoise: Denoiser) -> dict:
     frame = make_frame(name)
-    kind, score = frame.kind, Scorer(frame)
+    kind, score = KINDS[name], Scorer(frame)
     raw = flatten(frame.image, blur=kind.fwhm / 2.35, least=1.0)
     clean = denoise(frame.image, rho=kind.rho, sigma_e=kind.sigma_e)
     flat = flatten(clean, blur=0, least=0.3)

@@ -19,13 +19,13 @@ def sky_error(frame, result):
     """Give the rms and the mean of (sky - truth) far from sources, in sigma."""
     smooth = ndimage.gaussian_filter(frame.source, 2)
     blank = smooth < 0.1
-    error = result.sky - frame.sky
+    error = result.sky - frame.background
     return float(error[blank].std()), float(error[blank].mean())
 
 
 def run(name, method, *, side, deep):
     frame = make_frame(name, side=side)
-    gain = frame.kind.sigma_e
+    gain = frame.sigma_e
     result = bgrem_core.clean(frame.image.astype("f4"), method=method, gain=gain)
     found = bgrem_core.find_sources(result, deep=deep)
     x, y = (np.asarray(found[c], float) for c in ("x", "y"))
@@ -42,10 +42,10 @@ def run(name, method, *, side, deep):
         "sky_error_mean": mean,
         "sigma": result.scale.median_sigma,
         "rho": result.scale.rho,
-        "rho_true": frame.kind.rho,
+        "rho_true": frame.rho,
         "uncertain": result.scale.uncertain,
         "fwhm": result.scale.fwhm,
-        "fwhm_true": frame.kind.fwhm,
+        "fwhm_true": frame.fwhm,
         "found": len(found),
         "negative": found.meta["negative_detections"],
         "expected_false": found.meta["expected_false"],

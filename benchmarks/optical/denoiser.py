@@ -1,0 +1,36 @@
+"""The model under test, with the digest of its numbers."""
+
+import numpy as np
+import sep
+
+from bgrem_core.models import load_model
+from bgrem_core.sampler import sample
+from bgrem_core.schedule import levels
+
+
+class Denoiser:
+    """Weights by name or path; an image in, the denoised image out.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the tensors: results are filed under it.
+    """
+
+    def __init__(self, name: str = "optical") -> None:
+        self.name = name
+        self.model = load_model(name, device="cpu")
+        self.digest = self.model.card.training["tensors"]
+
+    def __call__(
+        self, image: np.ndarray, *, rho: float, sigma_e: float | None, steps: int = 1
+    ) -> np.ndarray:
+        """Denoise an image of unit sigma; a coarse sky is set aside meanwhile."""
+        offset = sep.Background(np.ascontiguousarray(image), bw=256, bh=256).back()
+        z = (image - offset).astype(np.float32)
+        clean = sample(
+            lambda x, level: self.model.denoise(x, level, rho=rho, sigma_e=sigma_e),
+            z,
+            levels(steps),
+        )
+        return (clean + offset).astype(np.float32)
