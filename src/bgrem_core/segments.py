@@ -55,7 +55,7 @@ def segments_of(
     Returns
     -------
     ndarray of int32, shape (ny, nx)
-        k + 1 on the pixels of source k, 0 elsewhere.
+        The number k + 1 on the pixels of source k, 0 elsewhere.
     """
     ny, nx = light.shape
     out = allocate((ny, nx), np.int32)
