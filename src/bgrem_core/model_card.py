@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgrem_core import centres
 from bgrem_core.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class ModelCard:
     calibration : mapping
         What makes the further heads usable: "uncertainty", rows of (width that the
         network says, half-width that holds 68 % of the errors), sigma of the sky,
-        both rising; "artefact", least probability of a flagged pixel. Without it
-        those heads are not shown.
+        both rising; "artefact", least probability of a flagged pixel; "centre", the
+        table of `bgrem_core.centres`. A head without calibration is not shown.
     recipe : str
         SHA-256 of the training recipe.
     training : mapping
@@ -269,6 +270,8 @@ def _calibration(data: Mapping[str, Any]) -> dict[str, Any]:
         out["artefact"] = float(data["artefact"])
         if not 0 < out["artefact"] < 1:
             raise ValueError("the least probability of an artefact is not in (0, 1)")
+    if "centre" in data:
+        out["centre"] = centres.checked(data["centre"])
     if unknown := set(data) - set(out):
         raise ValueError(f"unknown calibration {min(unknown)[:80]!r}")
     return out

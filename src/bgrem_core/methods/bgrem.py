@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bgrem_core.errors import ModelError
 from bgrem_core.fill import fill_masked
-from bgrem_core.image import Image, MaskBit
+from bgrem_core.image import Image
 from bgrem_core.io.provenance import Provenance
 from bgrem_core.level import BIN, bright_level
 from bgrem_core.level import REACH as LEVEL_REACH
@@ -33,10 +33,11 @@ from bgrem_core.methods.common import (
     working_flags,
 )
 from bgrem_core.methods.mesh import sky_scale_option
+from bgrem_core.methods.said import Said
 from bgrem_core.models import Model, find_card, load_model
 from bgrem_core.normalize import Scale
 from bgrem_core.options import option
-from bgrem_core.planes import LazyPlane, Plane, allocate, bands
+from bgrem_core.planes import LazyPlane, Plane, allocate
 from bgrem_core.progress import Progress
 from bgrem_core.sampler import sample
 from bgrem_core.schedule import levels
@@ -156,10 +157,8 @@ class _Run:
     ) -> None:
         self.image, self.flags, self.scale = image, flags, scale
         self.model, self.settings = model, settings
-        self.said: dict[str, NDArray[np.float32]]
-        heads = model.card.calibration
-        self.width = allocate(image.shape) if "uncertainty" in heads else None
-        self.hits = allocate(image.shape, np.uint8) if "artefact" in heads else None
+        self.said = Said(image.shape, model.card)
+        self.answers: dict[str, NDArray[np.float32]]
         self.steps = settings.steps or model.card.steps
         margin = model.radius if settings.margin is None else settings.margin
         self.joint_objective = model.card.objective == "joint"
@@ -175,21 +174,14 @@ class _Run:
     def tile(self, tile: Tile) -> NDArray[np.float32]:
         """Return what is taken away from ``tile.keep``, in image units."""
         z, spread = self._seen(tile)
-        self.said = {}
+        self.answers = {}
         clean = sample(self._denoise, z, levels(self.steps).tolist())
         taken = tile.crop(spread * (z - clean))
         sigma = self.scale.sigma[tile.keep]
         unseen = (self.flags[tile.keep] != 0) | (sigma == 0)
         out = np.where(unseen, 0.0, sigma * taken)
-        if self.width is not None:
-            width = tile.crop(spread * self.model.card.half_width(self.said["q68"]))
-            self.width[tile.keep] = np.where(unseen, np.nan, sigma * width)
-        if self.hits is not None:
-            hit = (
-                tile.crop(self.said["artefact"])
-                >= self.model.card.calibration["artefact"]
-            )
-            self.hits[tile.keep] = np.where(hit & ~unseen, MaskBit.ARTEFACT, 0)
+        if self.answers:
+            self.said.put(tile, self.answers, spread=spread, sigma=sigma, unseen=unseen)
         if self.joint_objective:
             out = out + self.scale.offset[tile.keep]
         out[~np.isfinite(self.image.data[tile.keep])] = np.nan
@@ -233,7 +225,7 @@ class _Run:
             return self.model.denoise(z, level, **told)
         answers = self.model.appraise(z, level, **told)
         # What counts is what is said of the image as observed, in the first step.
-        self.said = self.said or answers
+        self.answers = self.answers or answers
         return answers["noise"]
 
     def noise(
@@ -241,11 +233,8 @@ class _Run:
     ) -> Generator[Progress, None, Separation]:
         """Return the result of the objective "noise": noise off, then the sky."""
         image, strength = self.image, self.settings.strength
-        if self.hits is not None:
-            # After the last tile: tiles must not see what their neighbours found.
-            for rows in bands(image.shape):
-                self.hits[rows] |= self.flags[rows]
-            self.flags = self.hits
+        # Not before: tiles must not see what their neighbours found.
+        self.flags = self.said.flagged(self.flags)
         denoised = difference(image.data, noise, image.shape)
         choice = choose_sky_scale(
             self.settings.sky_scale, data=denoised, flags=self.flags, scale=self.scale
@@ -304,19 +293,11 @@ class _Run:
                 settings=dataclasses.asdict(self.settings),
             ),
             photometric=difference(image.data, sky_part, image.shape),
-            uncertainty=self._uncertainty(),
-            extras={"rms": scale.sigma},
+            uncertainty=self.said.uncertainty(
+                scale.sigma, strength=self.settings.strength
+            ),
+            extras={"rms": scale.sigma, **self.said.extras()},
             notices=tuple(self._notices(sky)),
-        )
-
-    def _uncertainty(self) -> Plane | None:
-        """Return the deviation of what is shown: noise that was left in adds to it."""
-        width, left = self.width, 1 - self.settings.strength
-        if width is None or not left:
-            return width
-        sigma = self.scale.sigma
-        return LazyPlane(
-            self.image.shape, lambda r, c: np.hypot(width[r, c], left * sigma[r, c])
         )
 
     def _notices(self, sky: Sky) -> Iterator[str]:

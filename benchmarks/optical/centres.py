@@ -1,0 +1,77 @@
+"""The scale of the centres: log odds that are as rare on noise as a matched filter's.
+
+On pure noise the maxima of the network's map of centres and those of a matched filter
+are counted; equal numbers per Mpix give the table of `bgrem_core.centres`.
+
+python benchmarks/optical/centres.py [--mpix 42] [--model optical]
+"""
+
+import argparse
+import json
+
+import numpy as np
+from _frames import RESULTS
+from scipy import ndimage
+
+from bgrem_core.centres import FWHM, log_odds
+from bgrem_core.matched import matched_filter
+from bgrem_core.models import load_model
+from bgrem_core.simulate import draw_noise
+
+SEED = 244949
+RHOS = (0.0, 0.1, 0.2, 0.3, 0.45)
+SIGMAS = np.arange(2.5, 6.01, 0.25)
+SIDE = 1024
+FEWEST = 5  # maxima behind a row of the table
+
+
+def heights(image: np.ndarray) -> np.ndarray:
+    """Return the values of the maxima of 3 x 3 pixels."""
+    inner = image[2:-2, 2:-2]
+    return inner[inner == ndimage.maximum_filter(image, 3)[2:-2, 2:-2]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mpix", type=float, default=42)
+    parser.add_argument("--model", default="optical")
+    args = parser.parse_args()
+    model = load_model(args.model, device="cpu")
+    frames = int(np.ceil(args.mpix * 1e6 / SIDE**2))
+    blank = np.zeros((SIDE, SIDE), np.float32)
+    filtered: list[np.ndarray] = []
+    odds: dict[float, list[np.ndarray]] = {rho: [] for rho in RHOS}
+    for k, rho in enumerate(RHOS):
+        for frame in range(frames):
+            rng = np.random.default_rng([SEED, k, frame])
+            # Half of the frames with a known gain, half without.
+            noise = draw_noise(rng, blank, rho=rho)
+            known = 20.0 if frame % 2 else None
+            said = model.appraise(noise, 1.0, rho=rho, sigma_e=known)
+            odds[rho].append(heights(log_odds(said["centre"])))
+            if rho == 0:
+                peaks = matched_filter(noise, fwhm=FWHM, rho_xy=(0.0, 0.0))
+                filtered.append(heights(peaks))
+        print(rho, np.quantile(np.concatenate(odds[rho]), [0.5, 0.99, 1]), flush=True)
+    base = np.sort(np.concatenate(filtered))
+    number = base.size - np.searchsorted(base, SIGMAS)
+    keep = number >= FEWEST
+    level = [
+        [float(round(np.sort(v)[-n], 4)) for n in number[keep]]
+        for v in (np.concatenate(odds[rho]) for rho in RHOS)
+    ]
+    table = {"rho": RHOS, "sigma": SIGMAS[keep].tolist(), "level": level}
+    result = {
+        "weights": model.card.training["tensors"],
+        "seed": SEED,
+        "mpix": frames * SIDE**2 / 1e6,
+        "maxima_of_the_filter": number[keep].tolist(),
+        "calibration": {"centre": table},
+    }
+    print(json.dumps(result))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "centres.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

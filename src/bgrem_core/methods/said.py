@@ -1,0 +1,90 @@
+"""What a network says beside the noise: how far it is off, artefacts, centres."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgrem_core.image import MaskBit
+from bgrem_core.planes import LazyPlane, Plane, allocate, bands
+
+if TYPE_CHECKING:
+    from bgrem_core.model_card import ModelCard
+    from bgrem_core.tiles import Tile
+
+__all__ = ["CENTRE", "Said"]
+
+CENTRE = "centre"
+"""Key of `Separation.extras` with the probability that a source has its centre here."""
+
+
+class Said:
+    """Planes of one image, filled tile by tile; those that the card calibrates.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (ny, nx) of the image.
+    card : ModelCard
+        What is not in its calibration is not shown.
+    """
+
+    def __init__(self, shape: tuple[int, int], card: "ModelCard") -> None:
+        known = card.calibration
+        self.shape, self.card = shape, card
+        self.width = allocate(shape) if "uncertainty" in known else None
+        self.hits = allocate(shape, np.uint8) if "artefact" in known else None
+        self.centre = allocate(shape) if CENTRE in known else None
+
+    def put(
+        self,
+        tile: "Tile",
+        answers: Mapping[str, NDArray[np.float32]],
+        *,
+        spread: NDArray[np.float32],
+        sigma: NDArray[np.float32],
+        unseen: NDArray[np.bool_],
+    ) -> None:
+        """Keep what is said of a tile.
+
+        Parameters
+        ----------
+        tile : Tile
+            Where.
+        answers : mapping of ndarray
+            As from `Model.appraise`, over what the tile reads.
+        spread : ndarray
+            Noise of that in units of the sky's; broadcasts.
+        sigma, unseen : ndarray
+            Noise of the sky, and masked pixels, over what the tile keeps.
+        """
+        if self.width is not None:
+            width = tile.crop(spread * self.card.half_width(answers["q68"]))
+            self.width[tile.keep] = np.where(unseen, np.nan, sigma * width)
+        if self.hits is not None:
+            hit = tile.crop(answers["artefact"]) >= self.card.calibration["artefact"]
+            self.hits[tile.keep] = np.where(hit & ~unseen, MaskBit.ARTEFACT, 0)
+        if self.centre is not None:
+            self.centre[tile.keep] = tile.crop(answers[CENTRE])
+
+    def flagged(self, flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return flags with those of artefacts; to be called after the last tile."""
+        if self.hits is None:
+            return flags
+        for rows in bands(self.shape):
+            self.hits[rows] |= flags[rows]
+        return self.hits
+
+    def uncertainty(self, sigma: Plane, *, strength: float) -> Plane | None:
+        """Return the deviation of what is shown: noise that was left in adds to it."""
+        width, left = self.width, 1 - strength
+        if width is None or not left:
+            return width
+        return LazyPlane(
+            self.shape, lambda r, c: np.hypot(width[r, c], left * sigma[r, c])
+        )
+
+    def extras(self) -> dict[str, Plane]:
+        """Return maps outside the sum."""
+        return {} if self.centre is None else {CENTRE: self.centre}
