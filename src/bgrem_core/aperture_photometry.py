@@ -222,6 +222,8 @@ def _leads(
     """
     group = ndimage.label(labels > 0, structure=np.ones((3, 3)))[0][spot]
     most = np.full(int(group.max(initial=0)) + 1, -np.inf)
+    # An aperture without a pixel that can be used lies in a saturated core.
+    light = np.where(np.isnan(light), np.inf, light)
     np.maximum.at(most, group, light)
     return np.asarray((group > 0) & (light >= most[group]))
 

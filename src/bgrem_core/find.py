@@ -5,7 +5,6 @@ plane, which is not denoised (arXiv:2510.04718 advises the same).
 """
 
 import dataclasses
-from collections.abc import Callable
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ import numpy as np
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import source_table
 from bgrem_core.detect import Detections, detect_blocks
-from bgrem_core.image import MaskBit
-from bgrem_core.matched import matched_filter, weighted_noise
+from bgrem_core.matched import weighted_noise
 from bgrem_core.models import find_card
 from bgrem_core.photometry import (
     DEFAULT_FWHM,
@@ -24,58 +22,35 @@ from bgrem_core.photometry import (
     measure_arrays,
 )
 from bgrem_core.planes import LazyPlane, bands
-from bgrem_core.sky import SkyChoice, estimate_sky
+from bgrem_core.search import (
+    Search,
+    ThresholdOf,
+    centre_search,
+    search_plane,
+    wants_centres,
+)
+from bgrem_core.segments import segment_facts, segments_of
 from bgrem_core.thresholds import (
     FALSE_PER_MPIX,
-    matched_threshold,
     point,
-    unfiltered_threshold,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from astropy.table import QTable
     from numpy.typing import NDArray
 
-    from bgrem_core.planes import Plane
     from bgrem_core.psf import Psf
     from bgrem_core.separation import Separation
     from bgrem_core.settings import FindSettings
     from bgrem_core.total_flux import Measured
 
-ThresholdOf = Callable[[str, float, int], float]
-
 NOMINAL_SNR = 5.0
 """Least forced S/N in a catalogue; below it flag 128 where it is let in."""
-UNSURE_RHO = 0.15
-"""How far the noise correlation may be off where it is called uncertain."""
 LARGE = 1.5
 """Sources with more pixels than a disc of this radius, in FWHM, are judged by the sum
 over their own pixels: an aperture of the PSF's size sees little of them."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Search:
-    """A plane ready to be searched.
-
-    Attributes
-    ----------
-    plane : Plane
-        Flattened, in units of `unit`; masked pixels NaN.
-    threshold : float
-        In the same units.
-    fwhm : float
-        Of a point source in that plane, pixels.
-    unit : str
-        "sigma per pixel" or "sigma of the filtered noise".
-    filtered : bool
-        The matched filter was applied.
-    """
-
-    plane: "Plane"
-    threshold: float
-    fwhm: float
-    unit: str
-    filtered: bool
 
 
 def find_sources(
@@ -83,6 +58,7 @@ def find_sources(
     settings: "FindSettings",
     *,
     threshold_of: ThresholdOf | None = None,
+    centre_scale: "Mapping[str, Any] | None" = None,
 ) -> "QTable":
     """Find and measure the sources of a separated image.
 
@@ -95,13 +71,18 @@ def find_sources(
     threshold_of : callable, optional
         ``threshold_of(point, rho, steps)`` of the model card, with point "catalogue"
         or "deep": the threshold on a denoised image in sigma of the input's noise.
+    centre_scale : mapping, optional
+        Scale of the map of centres in the separation's extras; see
+        `bgrem_core.centres`.
 
     Returns
     -------
     astropy.table.QTable
         Columns of `bgrem_core.columns.DESCRIPTIONS`, in the order of their ids.
     """
-    return find_with_segments(separation, settings, threshold_of=threshold_of)[0]
+    return find_with_segments(
+        separation, settings, threshold_of=threshold_of, centre_scale=centre_scale
+    )[0]
 
 
 def find_with_segments(
@@ -109,12 +90,13 @@ def find_with_segments(
     settings: "FindSettings",
     *,
     threshold_of: ThresholdOf | None = None,
+    centre_scale: "Mapping[str, Any] | None" = None,
 ) -> tuple["QTable", "NDArray[np.int32]"]:
     """Find and measure sources; return the catalogue and the pixels of each source.
 
     Parameters
     ----------
-    separation, settings, threshold_of
+    separation, settings, threshold_of, centre_scale
         As for `find_sources`.
 
     Returns
@@ -126,8 +108,13 @@ def find_with_segments(
     """
     psf = frame_psf(separation)
     fwhm = _fwhm(separation, psf)
-    search = search_plane(separation, settings, threshold_of=threshold_of, fwhm=fwhm)
-    found = _detect(search.plane, search, settings)
+    light = search_plane(separation, settings, threshold_of=threshold_of, fwhm=fwhm)
+    search = light
+    if centre_scale is not None and wants_centres(separation, settings):
+        search = centre_search(separation, settings, centre_scale, fwhm=fwhm)
+        found = _centres(search, light)
+    else:
+        found = _detect(light, settings)
     measured = measure_arrays(
         separation.photometric, found.x, found.y, image=separation.image,
         scale=separation.scale, flags=separation.flags, psf=psf, fwhm=fwhm,
@@ -147,9 +134,10 @@ def find_with_segments(
     )[keep]  # fmt: skip
     table["id"] = np.arange(1, len(table) + 1, dtype=np.int32)
     table["id"].info.description = "label in SEGM, from 1"
-    negative = LazyPlane(separation.shape, lambda r, c: -search.plane[r, c])
+    negative = LazyPlane(separation.shape, lambda r, c: -light.plane[r, c])
     table.meta.update(_meta(separation, settings, search, measured, psf))
-    table.meta["negative_detections"] = len(_detect(negative, search, settings))
+    flipped = dataclasses.replace(light, plane=negative)
+    table.meta["negative_detections"] = len(_detect(flipped, settings))
     return table, found.segm
 
 
@@ -194,56 +182,6 @@ def has_measured_threshold(separation: "Separation") -> bool:
     return not model or find_card(str(model)).measured
 
 
-def search_plane(
-    separation: "Separation",
-    settings: "FindSettings",
-    *,
-    threshold_of: ThresholdOf | None = None,
-    fwhm: float = DEFAULT_FWHM,
-) -> Search:
-    """Prepare the plane that is searched, and its threshold.
-
-    Parameters
-    ----------
-    separation, settings, threshold_of
-        As for `find_sources`.
-    fwhm : float, optional
-        FWHM of the PSF, pixels.
-
-    Returns
-    -------
-    Search
-        The cleaned image, flattened, in sigma; matched-filtered if it is not denoised.
-    """
-    scale = separation.scale
-    cleaned, denoised = _fully_cleaned(separation)
-    sky = estimate_sky(
-        cleaned, separation.flags, choice=SkyChoice(scale=settings.flatten),
-        sigma=scale.sigma, denoised=denoised, fwhm=fwhm,
-    )  # fmt: skip
-    flat = _in_sigma(separation, cleaned, sky.mesh)
-    filtered = (not denoised) if settings.filter is None else settings.filter
-    deep = settings.deep
-    if filtered:
-        threshold = matched_threshold(fwhm, deep=deep)
-        plane: Plane = _filtered(flat, fwhm, scale.rho_xy)
-        if scale.uncertain:
-            threshold *= max(1.0, _scatter(plane))
-    elif denoised and threshold_of is not None:
-        threshold = _card_threshold(separation, threshold_of, deep=deep)
-        plane = flat
-    else:
-        rho = scale.rho + UNSURE_RHO * scale.uncertain
-        threshold, plane = unfiltered_threshold(rho, deep=deep), flat
-    return Search(
-        plane=plane,
-        threshold=threshold if settings.threshold is None else settings.threshold,
-        fwhm=fwhm * 2**0.5 if filtered else fwhm,
-        unit="sigma of the filtered noise" if filtered else "sigma per pixel",
-        filtered=filtered,
-    )
-
-
 def _fwhm(separation: "Separation", psf: "Psf | None") -> float:
     if separation.image.fwhm is not None:
         return separation.image.fwhm
@@ -252,93 +190,23 @@ def _fwhm(separation: "Separation", psf: "Psf | None") -> float:
     return separation.scale.fwhm if isfinite(separation.scale.fwhm) else DEFAULT_FWHM
 
 
-def _fully_cleaned(separation: "Separation") -> tuple["Plane", bool]:
-    """Return the cleaned plane with all noise off, and whether it is denoised."""
-    if "background" in separation.parts:
-        return separation.cleaned_plane, True
-    if "noise" not in separation.parts:
-        return separation.cleaned_plane, False
-    strength = float(separation.provenance.settings.get("strength", 1.0))
-    if strength <= 0:
-        return separation.cleaned_plane, False
-    rest, noise = 1 / strength - 1, separation.part("noise")
-    cleaned = separation.cleaned_plane
-    if rest == 0:
-        return cleaned, True
-    return LazyPlane(
-        separation.shape, lambda r, c: cleaned[r, c] - rest * noise[r, c]
-    ), True
-
-
-def _card_threshold(
-    separation: "Separation", threshold_of: ThresholdOf, *, deep: bool
-) -> float:
-    scale, steps = separation.scale, separation.provenance.steps
-    name = point(deep=deep)
-    threshold = threshold_of(name, scale.rho, steps)
-    if scale.uncertain:
-        # Of two thresholds, the one with fewer false detections.
-        threshold = max(threshold, threshold_of(name, scale.rho + UNSURE_RHO, steps))
-    return threshold
-
-
-def _in_sigma(separation: "Separation", cleaned: "Plane", sky: "Plane") -> LazyPlane:
-    sigma, flags = separation.scale.sigma, separation.flags
-    level = separation.image.saturation
-
-    def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
-        noise = np.asarray(sigma[rows, cols])
-        signal = np.asarray(cleaned[rows, cols] - sky[rows, cols], np.float32)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            out = np.where(noise > 0, signal / noise, _noise_free(signal))
-        # A saturated core is the top of its star: masked, its rim would be a wreath of
-        # sources; as read, its values are no light curve but steps of the detector.
-        bits = flags[rows, cols]
-        full = (bits == MaskBit.SATURATED) & np.isfinite(out) & (noise > 0)
-        if level is not None:
-            out[full] = level / noise[full]
-        out[((bits != 0) & ~full) | ~np.isfinite(out)] = np.nan
-        return out
-
-    return LazyPlane(separation.shape, evaluate)
-
-
-def _noise_free(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Return 0 or a large number: without noise any light is significant."""
-    return np.where(signal > 0, np.float32(1e6), np.float32(0))
-
-
-def _filtered(flat: LazyPlane, fwhm: float, rho_xy: tuple[float, float]) -> LazyPlane:
-    margin = int(np.ceil(2 * fwhm)) + 2
-
-    def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
-        wide = tuple(
-            slice(max(s.start - margin, 0), min(s.stop + margin, n))
-            for s, n in zip((rows, cols), flat.shape, strict=True)
-        )
-        out = matched_filter(flat[wide[0], wide[1]], fwhm=fwhm, rho_xy=rho_xy)
-        y0, x0 = rows.start - wide[0].start, cols.start - wide[1].start
-        return out[y0 : y0 + rows.stop - rows.start, x0 : x0 + cols.stop - cols.start]
-
-    return LazyPlane(flat.shape, evaluate)
-
-
-def _scatter(plane: "Plane") -> float:
-    """Return the sigma of the lower half of a plane, from its middle rows."""
-    ny, nx = plane.shape
-    values = plane[slice(max(0, ny // 2 - 256), ny // 2 + 256), slice(0, min(nx, 2048))]
-    values = values[np.isfinite(values)]
-    if values.size < 1000:
-        return 1.0
-    low, middle = np.percentile(values, [15.8655, 50])
-    return float(middle - low)
-
-
-def _detect(plane: "Plane", search: Search, settings: "FindSettings") -> Detections:
+def _detect(search: Search, settings: "FindSettings") -> Detections:
     return detect_blocks(
-        plane, threshold=search.threshold, minarea=settings.minarea,
+        search.plane, threshold=search.threshold, minarea=settings.minarea,
         deblend=settings.deblend, fwhm=search.fwhm,
     )  # fmt: skip
+
+
+def _centres(search: Search, light: Search) -> Detections:
+    """Take every maximum of the map of centres, with the light that belongs to it."""
+    found = detect_blocks(
+        search.plane, threshold=search.threshold, minarea=1, deblend=0, fwhm=search.fwhm
+    )
+    segm = segments_of(
+        light.plane, found.x, found.y, threshold=light.threshold, fwhm=light.fwhm
+    )
+    flags, npix = segment_facts(segm, light.plane, len(found))
+    return dataclasses.replace(found, segm=segm, flags=flags, npix=npix)
 
 
 def _strength(

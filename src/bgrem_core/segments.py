@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from bgrem_core.planes import allocate
+from bgrem_core.catalog import SourceFlag
+from bgrem_core.planes import allocate, bands
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Labels = NDArray[np.int32]
 
-__all__ = ["segments_of"]
+__all__ = ["segment_facts", "segments_of"]
 
 BLOCK, MARGIN = 2048, 128
 NEAREST = 6
@@ -77,6 +78,48 @@ def segments_of(
                 top - low[0] : bottom - low[0], left - low[1] : right - low[1]
             ]
     return out
+
+
+def segment_facts(
+    segm: "Labels", light: "Plane", number: int
+) -> "tuple[Labels, NDArray[np.int64]]":
+    """Return what the pixels of each source say of it.
+
+    Parameters
+    ----------
+    segm : ndarray of int32, shape (ny, nx)
+        As from `segments_of`.
+    light : Plane
+        (ny, nx); non-finite pixels are masked.
+    number : int
+        Of sources.
+
+    Returns
+    -------
+    flags : ndarray of int32, shape (number,)
+        `SourceFlag`: EDGE, BLENDED (touches another source), MASKED (touches masked
+        pixels).
+    npix : ndarray of int64, shape (number,)
+        Pixels.
+    """
+    npix = np.zeros(number + 1, np.int64)
+    flags = np.zeros(number + 1, np.int32)
+    ny = segm.shape[0]
+    for rows in bands(segm.shape):
+        # One row more, so that what meets across the bands is seen.
+        wide = slice(rows.start, min(rows.stop + 1, ny))
+        label, bad = segm[wide], ~np.isfinite(light[wide, :])
+        npix += np.bincount(segm[rows].ravel(), minlength=number + 1)
+        for one, two in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+            a, b = label[one], label[two]
+            meet = (a != b) & (a > 0) & (b > 0)
+            flags[a[meet]] |= SourceFlag.BLENDED
+            flags[b[meet]] |= SourceFlag.BLENDED
+            flags[a[bad[two]]] |= SourceFlag.MASKED
+            flags[b[bad[one]]] |= SourceFlag.MASKED
+    for line in (segm[0], segm[-1], segm[:, 0], segm[:, -1]):
+        flags[line] |= SourceFlag.EDGE
+    return flags[1:], npix[1:]
 
 
 def _claim(

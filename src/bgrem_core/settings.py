@@ -159,6 +159,10 @@ class FindSettings:
     deblend : float
         Least depth of the saddle between two sources, as a share of the depth that two
         stars of their heights would leave at that distance.
+    plane : str
+        What is searched: "light", the cleaned image; "centres", the map of a network
+        that tells where sources have their centres; "auto": centres where there are
+        any, unless a threshold or a filter is set by hand, which belong to the light.
     min_snr : float or None
         Least forced S/N on the photometric plane; None = 5, or none when deep.
     """
@@ -197,6 +201,13 @@ class FindSettings:
         help="least depth of the saddle between sources, "
         "as a share of what two stars would leave",
         range=(0, 1),
+        advanced=True,
+    )
+    plane: str = option(
+        default="auto",
+        help="search the light of the cleaned image, or the centres that a network "
+        "tells",
+        choices=("auto", "light", "centres"),
         advanced=True,
     )
     min_snr: float | None = option(

@@ -314,7 +314,12 @@ def find_segments(
     from bgrem_core.find import find_with_segments
 
     card = find_card(str(separation.provenance.settings["model"]))
-    return find_with_segments(separation, settings, threshold_of=card.threshold)
+    return find_with_segments(
+        separation,
+        settings,
+        threshold_of=card.threshold,
+        centre_scale=card.calibration.get("centre"),
+    )
 
 
 def find(separation: Separation, settings: FindSettings) -> "QTable":

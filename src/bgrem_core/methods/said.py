@@ -8,15 +8,13 @@ from numpy.typing import NDArray
 
 from bgrem_core.image import MaskBit
 from bgrem_core.planes import LazyPlane, Plane, allocate, bands
+from bgrem_core.search import CENTRE
 
 if TYPE_CHECKING:
     from bgrem_core.model_card import ModelCard
     from bgrem_core.tiles import Tile
 
-__all__ = ["CENTRE", "Said"]
-
-CENTRE = "centre"
-"""Key of `Separation.extras` with the probability that a source has its centre here."""
+__all__ = ["Said"]
 
 
 class Said:

@@ -1,0 +1,265 @@
+"""Search: the plane that is searched for sources, and its threshold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bgrem_core import centres
+from bgrem_core.image import MaskBit
+from bgrem_core.matched import matched_filter
+from bgrem_core.photometry import DEFAULT_FWHM
+from bgrem_core.planes import LazyPlane
+from bgrem_core.sky import SkyChoice, estimate_sky
+from bgrem_core.thresholds import matched_threshold, point, unfiltered_threshold
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bgrem_core.planes import Plane
+    from bgrem_core.separation import Separation
+    from bgrem_core.settings import FindSettings
+
+__all__ = [
+    "CENTRE",
+    "Search",
+    "ThresholdOf",
+    "centre_search",
+    "search_plane",
+    "wants_centres",
+]
+
+ThresholdOf = Callable[[str, float, int], float]
+
+CENTRE = "centre"
+"""Key of `Separation.extras` with the probability that a source has its centre here."""
+UNSURE_RHO = 0.15
+"""How far the noise correlation may be off where it is called uncertain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Search:
+    """A plane ready to be searched.
+
+    Attributes
+    ----------
+    plane : Plane
+        Flattened, in units of `unit`; masked pixels NaN.
+    threshold : float
+        In the same units.
+    fwhm : float
+        Of a point source in that plane, pixels.
+    unit : str
+        "sigma per pixel" or "sigma of the filtered noise".
+    filtered : bool
+        The matched filter was applied.
+    """
+
+    plane: "Plane"
+    threshold: float
+    fwhm: float
+    unit: str
+    filtered: bool
+
+
+def search_plane(
+    separation: "Separation",
+    settings: "FindSettings",
+    *,
+    threshold_of: ThresholdOf | None = None,
+    fwhm: float = DEFAULT_FWHM,
+) -> Search:
+    """Prepare the plane that is searched, and its threshold.
+
+    Parameters
+    ----------
+    separation, settings, threshold_of
+        As for `find_sources`.
+    fwhm : float, optional
+        FWHM of the PSF, pixels.
+
+    Returns
+    -------
+    Search
+        The cleaned image, flattened, in sigma; matched-filtered if it is not denoised.
+    """
+    scale = separation.scale
+    cleaned, denoised = _fully_cleaned(separation)
+    sky = estimate_sky(
+        cleaned, separation.flags, choice=SkyChoice(scale=settings.flatten),
+        sigma=scale.sigma, denoised=denoised, fwhm=fwhm,
+    )  # fmt: skip
+    flat = _in_sigma(separation, cleaned, sky.mesh)
+    filtered = (not denoised) if settings.filter is None else settings.filter
+    deep = settings.deep
+    if filtered:
+        threshold = matched_threshold(fwhm, deep=deep)
+        plane: Plane = _filtered(flat, fwhm, scale.rho_xy)
+        if scale.uncertain:
+            threshold *= max(1.0, _scatter(plane))
+    elif denoised and threshold_of is not None:
+        threshold = _card_threshold(separation, threshold_of, deep=deep)
+        plane = flat
+    else:
+        rho = scale.rho + UNSURE_RHO * scale.uncertain
+        threshold, plane = unfiltered_threshold(rho, deep=deep), flat
+    return Search(
+        plane=plane,
+        threshold=threshold if settings.threshold is None else settings.threshold,
+        fwhm=fwhm * 2**0.5 if filtered else fwhm,
+        unit="sigma of the filtered noise" if filtered else "sigma per pixel",
+        filtered=filtered,
+    )
+
+
+def wants_centres(separation: "Separation", settings: "FindSettings") -> bool:
+    """Return whether the map of centres is to be searched instead of the light.
+
+    Parameters
+    ----------
+    separation : Separation
+        What a method returned.
+    settings : FindSettings
+        A threshold or a filter that is set by hand belongs to the light.
+
+    Returns
+    -------
+    bool
+        False also where there is no such map.
+    """
+    by_hand = settings.threshold is not None or settings.filter is not None
+    wanted = settings.plane == "centres" or (settings.plane == "auto" and not by_hand)
+    return wanted and CENTRE in separation.extras
+
+
+def centre_search(
+    separation: "Separation",
+    settings: "FindSettings",
+    table: Mapping[str, Any],
+    *,
+    fwhm: float,
+) -> Search:
+    """Prepare the map of centres of a network that tells them.
+
+    Parameters
+    ----------
+    separation : Separation
+        Its extras hold the map.
+    settings : FindSettings
+        How to search.
+    table : mapping
+        Scale of the map; see `bgrem_core.centres`.
+    fwhm : float
+        FWHM of the PSF, pixels.
+
+    Returns
+    -------
+    Search
+        Where every maximum above the threshold is a source.
+    """
+    scale, flags = separation.scale, separation.flags
+    rho = scale.rho + UNSURE_RHO * scale.uncertain
+    significance = centres.significance(separation.extras[CENTRE], table, rho)
+
+    def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
+        out = significance[rows, cols]
+        bits = flags[rows, cols]
+        # A saturated star has its centre where no light was measured.
+        out[(bits != 0) & (bits != MaskBit.SATURATED)] = np.nan
+        return out
+
+    given = settings.threshold
+    return Search(
+        plane=LazyPlane(separation.shape, evaluate),
+        threshold=(
+            matched_threshold(centres.FWHM, deep=settings.deep)
+            if given is None
+            else given
+        ),
+        fwhm=fwhm,
+        unit="equivalent sigma of the filtered noise",
+        filtered=False,
+    )
+
+
+def _fully_cleaned(separation: "Separation") -> tuple["Plane", bool]:
+    """Return the cleaned plane with all noise off, and whether it is denoised."""
+    if "background" in separation.parts:
+        return separation.cleaned_plane, True
+    if "noise" not in separation.parts:
+        return separation.cleaned_plane, False
+    strength = float(separation.provenance.settings.get("strength", 1.0))
+    if strength <= 0:
+        return separation.cleaned_plane, False
+    rest, noise = 1 / strength - 1, separation.part("noise")
+    cleaned = separation.cleaned_plane
+    if rest == 0:
+        return cleaned, True
+    return LazyPlane(
+        separation.shape, lambda r, c: cleaned[r, c] - rest * noise[r, c]
+    ), True
+
+
+def _card_threshold(
+    separation: "Separation", threshold_of: ThresholdOf, *, deep: bool
+) -> float:
+    scale, steps = separation.scale, separation.provenance.steps
+    name = point(deep=deep)
+    threshold = threshold_of(name, scale.rho, steps)
+    if scale.uncertain:
+        # Of two thresholds, the one with fewer false detections.
+        threshold = max(threshold, threshold_of(name, scale.rho + UNSURE_RHO, steps))
+    return threshold
+
+
+def _in_sigma(separation: "Separation", cleaned: "Plane", sky: "Plane") -> LazyPlane:
+    sigma, flags = separation.scale.sigma, separation.flags
+    level = separation.image.saturation
+
+    def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
+        noise = np.asarray(sigma[rows, cols])
+        signal = np.asarray(cleaned[rows, cols] - sky[rows, cols], np.float32)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            out = np.where(noise > 0, signal / noise, _noise_free(signal))
+        # A saturated core is the top of its star: masked, its rim would be a wreath of
+        # sources; as read, its values are no light curve but steps of the detector.
+        bits = flags[rows, cols]
+        full = (bits == MaskBit.SATURATED) & np.isfinite(out) & (noise > 0)
+        if level is not None:
+            out[full] = level / noise[full]
+        out[((bits != 0) & ~full) | ~np.isfinite(out)] = np.nan
+        return out
+
+    return LazyPlane(separation.shape, evaluate)
+
+
+def _noise_free(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Return 0 or a large number: without noise any light is significant."""
+    return np.where(signal > 0, np.float32(1e6), np.float32(0))
+
+
+def _filtered(flat: LazyPlane, fwhm: float, rho_xy: tuple[float, float]) -> LazyPlane:
+    margin = int(np.ceil(2 * fwhm)) + 2
+
+    def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
+        wide = tuple(
+            slice(max(s.start - margin, 0), min(s.stop + margin, n))
+            for s, n in zip((rows, cols), flat.shape, strict=True)
+        )
+        out = matched_filter(flat[wide[0], wide[1]], fwhm=fwhm, rho_xy=rho_xy)
+        y0, x0 = rows.start - wide[0].start, cols.start - wide[1].start
+        return out[y0 : y0 + rows.stop - rows.start, x0 : x0 + cols.stop - cols.start]
+
+    return LazyPlane(flat.shape, evaluate)
+
+
+def _scatter(plane: "Plane") -> float:
+    """Return the sigma of the lower half of a plane, from its middle rows."""
+    ny, nx = plane.shape
+    values = plane[slice(max(0, ny // 2 - 256), ny // 2 + 256), slice(0, min(nx, 2048))]
+    values = values[np.isfinite(values)]
+    if values.size < 1000:
+        return 1.0
+    low, middle = np.percentile(values, [15.8655, 50])
+    return float(middle - low)
