@@ -129,7 +129,7 @@ def wants_centres(separation: "Separation", settings: "FindSettings") -> bool:
         False also where there is no such map.
     """
     by_hand = settings.threshold is not None or settings.filter is not None
-    wanted = settings.plane == "centres" or (settings.plane == "auto" and not by_hand)
+    wanted = settings.on == "centres" or (settings.on == "auto" and not by_hand)
     return wanted and CENTRE in separation.extras
 
 

@@ -159,7 +159,7 @@ class FindSettings:
     deblend : float
         Least depth of the saddle between two sources, as a share of the depth that two
         stars of their heights would leave at that distance.
-    plane : str
+    on : str
         What is searched: "light", the cleaned image; "centres", the map of a network
         that tells where sources have their centres; "auto": centres where there are
         any, unless a threshold or a filter is set by hand, which belong to the light.
@@ -203,7 +203,7 @@ class FindSettings:
         range=(0, 1),
         advanced=True,
     )
-    plane: str = option(
+    on: str = option(
         default="auto",
         help="search the light of the cleaned image, or the centres that a network "
         "tells",

@@ -57,10 +57,10 @@ def test_every_centre_is_a_source_with_its_light(separation):
 
 
 def test_what_is_set_by_hand_belongs_to_the_light(separation):
-    for by_hand in ({"threshold": 5.0}, {"filter": True}, {"plane": "light"}):
+    for by_hand in ({"threshold": 5.0}, {"filter": True}, {"on": "light"}):
         table, _ = find(separation, **by_hand)
         assert table.meta["threshold_unit"] != "equivalent sigma of the filtered noise"
-    table, _ = find(separation, plane="centres", threshold=30.0)
+    table, _ = find(separation, on="centres", threshold=30.0)
     assert len(table) == 0
 
 

@@ -1041,3 +1041,25 @@ def test_the_help_says_where_recipes_lie_and_that_there_is_a_long_one(capsys):
     said = "".join(capsys.readouterr().out.split())
     assert str(RECIPES) in said
     assert "opticalhaslongtoo" in said
+
+
+def test_calibrations_of_several_benchmarks_come_together(whole, tmp_path, capsys):
+    export.main(["--run", str(whole[0]), "--out", str(tmp_path)])
+    weights = load_model(str(tmp_path / "optical.safetensors")).card.training["tensors"]
+    parts = {
+        "coverage": {"uncertainty": [[0.1, 0.2], [1.0, 1.5]]},
+        "artefacts": {"artefact": 0.7},
+        "again": {"artefact": 0.8},
+    }
+    paths = []
+    for name, part in parts.items():
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(json.dumps({"weights": weights, "calibration": part}))
+    arguments = ["--out", str(tmp_path), "--overwrite", "--calibration"]
+    assert export.main([*arguments, *map(str, paths)]) == 0
+    card = load_model(str(tmp_path / "optical.safetensors")).card
+    assert card.calibration["artefact"] == 0.8
+    assert card.calibration["uncertainty"] == ((0.1, 0.2), (1.0, 1.5))
+    paths[0].write_text(json.dumps({"weights": "0" * 64, "calibration": {}}))
+    assert export.main([*arguments, str(paths[0])]) == 2
+    assert "other weights" in capsys.readouterr().err

@@ -65,12 +65,27 @@ def _head(card: ModelCard, sha256: str) -> str:
         f"- Parameters: {card.training.get('parameters', 0):,}; dependency radius "
         f"{card.radius} pix, tiles start on a grid of {card.pooling} pix\n"
         f"- Normaliser: {_pairs(card.normaliser)}"
-        f"{_heads(card.config)}"
+        f"{_heads(card.config)}{_calibrated(card)}"
     )
 
 
 def _heads(config: Mapping[str, Any]) -> str:
     return f"\n- Head: `{config['head']}` (`--head`)" if "head" in config else ""
+
+
+def _calibrated(card: ModelCard) -> str:
+    """Say which of the further heads are used."""
+    words = {
+        "uncertainty": "UNCERT (68 % half-width of the error of the denoised image)",
+        "artefact": "artefacts, flagged from a probability of {artefact:.3g} on",
+        "centre": "centres of sources, which `find` searches",
+    }
+    told = [
+        text.format(**card.calibration) if name == "artefact" else text
+        for name, text in words.items()
+        if name in card.calibration
+    ]
+    return f"\n- Also tells: {'; '.join(told)}" if told else ""
 
 
 def _worth(card: ModelCard) -> str:

@@ -165,7 +165,11 @@ def from_weights(path: Path) -> "tuple[dict[str, Any], Arrays]":
 
 
 def add_figures(
-    fields: dict[str, Any], *, thresholds: Path | None, figures: Path | None
+    fields: dict[str, Any],
+    *,
+    thresholds: Path | None = None,
+    figures: Path | None = None,
+    calibration: Sequence[Path] = (),
 ) -> None:
     """Add what benchmarks measured, if they measured these weights.
 
@@ -173,10 +177,13 @@ def add_figures(
     ----------
     fields : dict
         Of a `ModelCard`; changed in place.
-    thresholds : pathlib.Path or None
+    thresholds : pathlib.Path or None, optional
         JSON of ``benchmarks/optical/thresholds.py``.
-    figures : pathlib.Path or None
-        JSON of ``first_weights.py`` in the benchmarks of the model.
+    figures : pathlib.Path or None, optional
+        JSON of the benchmark of the model.
+    calibration : sequence of pathlib.Path, optional
+        JSON of ``coverage.py``, ``artefacts.py`` and ``centres.py``; their parts of the
+        calibration replace those that are there.
 
     Raises
     ------
@@ -185,22 +192,30 @@ def add_figures(
     UsageError
         A file belongs to other weights.
     """
-    for path, key in ((thresholds, "thresholds"), (figures, "figures")):
-        if path is None:
-            continue
-        try:
-            data = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ReadError(
-                f"{path} cannot be read: {error}", "run the benchmark first"
-            ) from error
-        if not isinstance(data, dict) or not isinstance(data.get(key), dict):
-            raise ReadError(f"{path} holds no {key}", "run the benchmark first")
-        if data.get("weights") != fields["training"]["tensors"]:
-            raise UsageError(
-                f"{path} was measured with other weights", "run the benchmark again"
-            )
-        fields[key] = data[key]
+    if thresholds is not None:
+        fields["thresholds"] = _measured(thresholds, "thresholds", fields)
+    if figures is not None:
+        fields["figures"] = _measured(figures, "figures", fields)
+    for path in calibration:
+        known = fields.get("calibration", {})
+        fields["calibration"] = {**known, **_measured(path, "calibration", fields)}
+
+
+def _measured(path: Path, key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ReadError(
+            f"{path} cannot be read: {error}", "run the benchmark first"
+        ) from error
+    if not isinstance(data, dict) or not isinstance(data.get(key), dict):
+        raise ReadError(f"{path} holds no {key}", "run the benchmark first")
+    if data.get("weights") != fields["training"]["tensors"]:
+        raise UsageError(
+            f"{path} was measured with other weights", "run the benchmark again"
+        )
+    found: dict[str, Any] = data[key]
+    return found
 
 
 def write(
@@ -276,7 +291,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             fields, arrays = from_run(args.run, head=args.head)
         else:
             fields, arrays = from_weights(args.out / f"{args.name}.safetensors")
-        add_figures(fields, thresholds=args.thresholds, figures=args.figures)
+        add_figures(
+            fields,
+            thresholds=args.thresholds,
+            figures=args.figures,
+            calibration=args.calibration,
+        )
         path = write(fields, arrays, args.out, overwrite=args.overwrite)
     except BGRemError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -316,6 +336,15 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="JSON",
         help="detection thresholds: what benchmarks/optical/thresholds.py wrote",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="JSON",
+        help="what coverage.py, artefacts.py and centres.py of benchmarks/optical "
+        "wrote: without it the heads for error, artefacts and centres are not shown",
     )
     parser.add_argument(
         "--figures",
