@@ -1,4 +1,4 @@
-"""What further heads of a network become: UNCERT and flagged artefacts."""
+"""What further heads of a network become: UNCERT, flagged artefacts, centres."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,9 @@ from bgrem_core.weights import slim
 torch = pytest.importorskip("torch")
 
 WIDTH = 0.7
-HEADS = ["mae", "q68", "artefact"]
+HEADS = ["mae", "q68", "artefact", "centre"]
 TABLE = [[0.1, 0.2], [1.0, 1.5]]
+SCALE = {"rho": [0.0], "sigma": [3.0, 5.0], "level": [[-3.0, 0.0]]}
 
 
 def fields(network, **calibration):
@@ -112,6 +113,23 @@ def test_tiles_say_what_the_whole_says(weights, data):
     tiled = clean(data, model=model, tile=64)
     np.testing.assert_array_equal(whole.flags, tiled.flags)
     np.testing.assert_allclose(whole.uncertainty, tiled.uncertainty, rtol=1e-4)
+
+
+@pytest.mark.parametrize("height", [0.0, 600.0])
+def test_centres_are_told_of_the_image_with_all_its_light(weights, height):
+    rng = np.random.default_rng(8)
+    y, x = np.mgrid[:192, :192]
+    bright = height * np.exp(-((x - 96) ** 2 + (y - 96) ** 2) / (2 * 40**2))
+    data = (rng.normal(100, 5, (192, 192)) + bright).astype("f4")
+    path = weights(centre=SCALE)
+    result = clean(data, model=path, tile=64)
+    scale = result.scale
+    z = (data - scale.offset[:, :]) / scale.sigma[:, :]
+    model = load_model(path, device="cpu")
+    told = model.appraise(z.astype("f4"), 1.0, rho=scale.rho)["centre"]
+    # At the edge the frame is mirrored for the one and not for the other.
+    inner = np.s_[16:-16, 16:-16]
+    np.testing.assert_allclose(result.extras["centre"][inner], told[inner], atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from math import lcm
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ from bgrem_core.planes import LazyPlane, Plane, allocate
 from bgrem_core.progress import Progress
 from bgrem_core.sampler import sample
 from bgrem_core.schedule import levels
+from bgrem_core.search import CENTRE
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, RunSettings
 from bgrem_core.sky import Sky, SkyChoice, choose_sky_scale, iter_sky
@@ -173,7 +174,7 @@ class _Run:
 
     def tile(self, tile: Tile) -> NDArray[np.float32]:
         """Return what is taken away from ``tile.keep``, in image units."""
-        z, spread = self._seen(tile)
+        z, spread, level = self._seen(tile)
         self.answers = {}
         clean = sample(self._denoise, z, levels(self.steps).tolist())
         taken = tile.crop(spread * (z - clean))
@@ -181,14 +182,20 @@ class _Run:
         unseen = (self.flags[tile.keep] != 0) | (sigma == 0)
         out = np.where(unseen, 0.0, sigma * taken)
         if self.answers:
+            if self.said.centre is not None and level.any():
+                # Where light was set aside its remains are no likeness of sources.
+                whole = self._ask(spread * z + level, 1.0)
+                self.answers[CENTRE] = whole[CENTRE]
             self.said.put(tile, self.answers, spread=spread, sigma=sigma, unseen=unseen)
         if self.joint_objective:
             out = out + self.scale.offset[tile.keep]
         out[~np.isfinite(self.image.data[tile.keep])] = np.nan
         return np.asarray(out, np.float32)
 
-    def _seen(self, tile: Tile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what the network sees, and its noise in units of the sky's.
+    def _seen(
+        self, tile: Tile
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Return what the network sees, its noise in units of the sky's, what is aside.
 
         Masked pixels are filled and smooth bright light is set aside, both from beyond
         what is read, so that neighbouring tiles see alike.
@@ -200,7 +207,8 @@ class _Run:
             z = fill_masked(z, bad, radius=FILL_RADIUS)
         inner = inside(wide, tile.read)
         if self.joint_objective:
-            return np.ascontiguousarray(z[inner]), np.ones((1, 1), np.float32)
+            one = np.ones((1, 1), np.float32)
+            return np.ascontiguousarray(z[inner]), one, 0 * one
         level = bright_level(z)[inner]
         # Photon noise of the light that is set aside.
         spread = (
@@ -208,7 +216,7 @@ class _Run:
             if self.sigma_e
             else np.ones_like(z[inner])
         )
-        return (z[inner] - level) / spread, spread
+        return (z[inner] - level) / spread, spread, level
 
     def _scaled(self, block: tuple[slice, slice]) -> NDArray[np.float32]:
         data = take(self.image.data, block).astype(np.float64)
@@ -220,13 +228,18 @@ class _Run:
         return np.where(sigma > 0, z, 0.0).astype(np.float32)
 
     def _denoise(self, z: NDArray[np.float32], level: float) -> NDArray[np.float32]:
-        told: dict[str, Any] = {"rho": self.scale.rho, "sigma_e": self.sigma_e}
         if not self.model.card.calibration:
-            return self.model.denoise(z, level, **told)
-        answers = self.model.appraise(z, level, **told)
+            rho, sigma_e = self.scale.rho, self.sigma_e
+            return self.model.denoise(z, level, rho=rho, sigma_e=sigma_e)
+        answers = self._ask(z, level)
         # What counts is what is said of the image as observed, in the first step.
         self.answers = self.answers or answers
         return answers["noise"]
+
+    def _ask(
+        self, z: NDArray[np.float32], level: float
+    ) -> dict[str, NDArray[np.float32]]:
+        return self.model.appraise(z, level, rho=self.scale.rho, sigma_e=self.sigma_e)
 
     def noise(
         self, noise: NDArray[np.float32]
