@@ -107,6 +107,20 @@ def denoised(denoise: Denoiser, *, told: float = 1.0) -> Callable[[Frame], Searc
     return prepare
 
 
+def centres(denoise: Denoiser) -> Callable[[Frame], Searched]:
+    """Return the arm of the map of centres, as a root of the odds.
+
+    Thresholds of a sweep are positive and fall by a factor; maxima do not care how the
+    odds are put.
+    """
+
+    def prepare(f: Frame) -> Searched:
+        odds = denoise.centres(f.image, rho=f.rho, sigma_e=f.sigma_e)
+        return Searched(image=np.exp(odds / 4).astype(np.float32), fwhm=f.fwhm)
+
+    return prepare
+
+
 CLASSICAL = {
     "sextractor": Arm(
         prepare=_sextractor, start=2.5, key="1", recipes=("source-extractor",)
@@ -131,7 +145,8 @@ CLASSICAL = {
     ),
 }  # fmt: skip
 MODELS = ("optical-paper", "optical")
-ALL = (*CLASSICAL, *MODELS)
+CENTRES = "optical centres"
+ALL = (*CLASSICAL, *MODELS, CENTRES)
 
 
 def arms(names: list[str], *, model: str) -> tuple[dict[str, Arm], list[str]]:
@@ -144,14 +159,20 @@ def arms(names: list[str], *, model: str) -> tuple[dict[str, Arm], list[str]]:
             else:
                 out[name] = CLASSICAL[name]
             continue
+        own = name in ("optical", CENTRES)  # the model that was asked for
         try:
-            denoise = Denoiser(model if name == "optical" else name)
+            denoise = Denoiser(model if own else name)
         except BGRemError as error:
-            if name == "optical":  # the model that was asked for
+            if own:
                 raise
             skipped.append(f"{name}: {error}".splitlines()[0])
             continue
-        out[name] = model_arm(denoise)
+        if name != CENTRES:
+            out[name] = model_arm(denoise)
+        elif denoise.tells_centres:
+            out[name] = centre_arm(denoise)
+        else:
+            skipped.append(f"{name}: {model} tells none")
     return out, skipped
 
 
@@ -169,5 +190,15 @@ def model_arm(denoise: Denoiser, *, told: float = 1.0) -> Arm:
         prepare=denoised(denoise, told=told),
         start=1.2,
         key=f"1 {denoise.digest} {told:g}",
+        model=True,
+    )
+
+
+def centre_arm(denoise: Denoiser) -> Arm:
+    return Arm(
+        prepare=centres(denoise),
+        start=3.0,
+        key=f"1 centres {denoise.digest}",
+        recipes=("maxima",),
         model=True,
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import sep
 
+from bgrem_core.centres import log_odds
 from bgrem_core.models import load_model
 from bgrem_core.sampler import sample
 from bgrem_core.schedule import levels
@@ -34,3 +35,16 @@ class Denoiser:
             levels(steps),
         )
         return (clean + offset).astype(np.float32)
+
+    @property
+    def tells_centres(self) -> bool:
+        return "centre" in self.model.card.config.get("heads", ())
+
+    def centres(
+        self, image: np.ndarray, *, rho: float, sigma_e: float | None
+    ) -> np.ndarray:
+        """Return the log odds that a source has its centre at each pixel."""
+        offset = sep.Background(np.ascontiguousarray(image), bw=256, bh=256).back()
+        z = (image - offset).astype(np.float32)
+        said = self.model.appraise(z, 1.0, rho=rho, sigma_e=sigma_e)
+        return log_odds(said["centre"])
