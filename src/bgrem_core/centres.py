@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float32]
 
-__all__ = ["FWHM", "SMOOTH", "checked", "log_odds", "significance"]
+__all__ = ["FWHM", "SMOOTH", "log_odds", "significance"]
 
 SMOOTH = 0.8
 """Sigma of the Gaussian that adds up the probabilities of one centre, pixels."""
@@ -49,43 +49,6 @@ def log_odds(probability: "Float") -> "Float":
     return odds
 
 
-def checked(data: Any) -> dict[str, tuple[Any, ...]]:
-    """Check a scale as it stands in a model card.
-
-    Parameters
-    ----------
-    data : Any
-        ``rho`` (n,) noise correlations, ``sigma`` (m,) significances, ``level`` (n, m)
-        log odds; all rising.
-
-    Returns
-    -------
-    dict
-        The same, as tuples of floats.
-
-    Raises
-    ------
-    ValueError
-        It is no such table.
-    """
-    rho, sigma, level = (
-        np.array(data[k], np.float64) for k in ("rho", "sigma", "level")
-    )
-    shapes = rho.ndim == sigma.ndim == 1 and level.shape == (rho.size, sigma.size)
-    if not shapes or rho.size < 1 or sigma.size < 2 or set(data) != {
-        "rho", "sigma", "level"
-    }:  # fmt: skip
-        raise ValueError("the calibration of the centres is no table")
-    rising = all((np.diff(a) > 0).all() for a in (rho, sigma, level))
-    if not rising or not all(np.isfinite(a).all() for a in (rho, sigma, level)):
-        raise ValueError("the calibration of the centres does not rise")
-    return {
-        "rho": tuple(rho.tolist()),
-        "sigma": tuple(sigma.tolist()),
-        "level": tuple(map(tuple, level.tolist())),
-    }
-
-
 def significance(
     probability: "Plane", table: Mapping[str, Any], rho: float
 ) -> LazyPlane:
@@ -96,7 +59,7 @@ def significance(
     probability : Plane
         (ny, nx), 0 to 1.
     table : mapping
-        As from `checked`.
+        As from `bgrem_core.model_card.centre_scale`.
     rho : float
         Neighbour correlation of the noise; NaN = the most cautious row.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgrem_core import centres
 from bgrem_core.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float32]
 
-__all__ = ["OF_IMAGES", "UNMEASURED", "ModelCard", "range_text"]
+__all__ = ["OF_IMAGES", "UNMEASURED", "ModelCard", "centre_scale", "range_text"]
 
 UNMEASURED = {
     "catalogue": ((0.0, 1, 0.6), (0.45, 1, 0.9)),
@@ -271,10 +270,47 @@ def _calibration(data: Mapping[str, Any]) -> dict[str, Any]:
         if not 0 < out["artefact"] < 1:
             raise ValueError("the least probability of an artefact is not in (0, 1)")
     if "centre" in data:
-        out["centre"] = centres.checked(data["centre"])
+        out["centre"] = centre_scale(data["centre"])
     if unknown := set(data) - set(out):
         raise ValueError(f"unknown calibration {min(unknown)[:80]!r}")
     return out
+
+
+def centre_scale(data: Any) -> dict[str, tuple[Any, ...]]:
+    """Check the scale of a map of centres as it stands in a card.
+
+    Parameters
+    ----------
+    data : Any
+        ``rho`` (n,) noise correlations, ``sigma`` (m,) significances, ``level`` (n, m)
+        log odds; all rising.
+
+    Returns
+    -------
+    dict
+        The same, as tuples of floats.
+
+    Raises
+    ------
+    ValueError
+        It is no such table.
+    """
+    rho, sigma, level = (
+        np.array(data[k], np.float64) for k in ("rho", "sigma", "level")
+    )
+    shapes = rho.ndim == sigma.ndim == 1 and level.shape == (rho.size, sigma.size)
+    if not shapes or rho.size < 1 or sigma.size < 2 or set(data) != {
+        "rho", "sigma", "level"
+    }:  # fmt: skip
+        raise ValueError("the calibration of the centres is no table")
+    rising = all((np.diff(a) > 0).all() for a in (rho, sigma, level))
+    if not rising or not all(np.isfinite(a).all() for a in (rho, sigma, level)):
+        raise ValueError("the calibration of the centres does not rise")
+    return {
+        "rho": tuple(rho.tolist()),
+        "sigma": tuple(sigma.tolist()),
+        "level": tuple(map(tuple, level.tolist())),
+    }
 
 
 def range_text(value: str | tuple[float, float]) -> str:

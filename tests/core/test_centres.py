@@ -9,11 +9,12 @@ from bgrem_core import centres, clean
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.find import find_with_segments
 from bgrem_core.image import MaskBit
+from bgrem_core.model_card import centre_scale
 from bgrem_core.search import CENTRE
 from bgrem_core.segments import segment_facts, segments_of
 from bgrem_core.settings import FindSettings
 
-TABLE = centres.checked(
+TABLE = centre_scale(
     {"rho": [0.0, 0.4], "sigma": [3.0, 4.0, 5.0], "level": [[-4, -2, 0], [-3, -1, 1]]}
 )
 PLACES = [(60.0, 60.0, 900.0), (67.0, 60.0, 500.0), (150.3, 40.6, 300.0)]
@@ -110,7 +111,7 @@ def test_the_significance_of_a_block_is_that_of_the_whole(separation):
 )
 def test_tables_that_do_not_rise_are_refused(bad):
     with pytest.raises(ValueError, match="centres"):
-        centres.checked(bad)
+        centre_scale(bad)
 
 
 def test_facts_of_segments():
