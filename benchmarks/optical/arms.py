@@ -133,7 +133,8 @@ CLASSICAL = {
         prepare=_matched, start=5.2, key="1", recipes=("photutils",), coarse=True
     ),
     "psf": Arm(
-        prepare=_psf, start=6.0, key="1", recipes=("list",), kinds=("crowded",)
+        prepare=_psf, start=6.0, key="1", recipes=("list",),
+        kinds=("crowded", "crowded, apart"),
     ),
     "starlet": Arm(prepare=_starlet, start=1.5, key="1"),
     "exact sky": Arm(prepare=_exact, start=6.0, key="1"),

@@ -1,8 +1,10 @@
-"""Development frames, made by the full simulator and kept on disk.
+"""Development frames, made by the full simulator and kept on disk; others apart.
 
 A field is a piece of sky; its frames (flat and structured sky) have their own noise.
 Fields are drawn from the seed [SEED, kind, field], never used in training, whose fields
-have the seed 314159.
+have the seed 314159. The kinds called "apart" come from the fast simulator, of which
+the weights that ship have seen nothing: other code, PSFs and galaxies. Nothing is
+decided by them.
 """
 
 import dataclasses
@@ -17,7 +19,14 @@ import numpy as np
 from scipy import ndimage
 
 from bgrem_core.simulate import KINDS as SOURCES
-from bgrem_core.simulate import Truth, draw_noise, draw_sky
+from bgrem_core.simulate import (
+    Psf,
+    SceneSettings,
+    Truth,
+    draw_noise,
+    draw_scene,
+    draw_sky,
+)
 
 SEED = 602214
 FIELDS = 4
@@ -39,6 +48,7 @@ class Kind:
     level: float  # of the sky, sigma
     rho: float = 0.0
     more: dict = field(default_factory=dict)
+    apart: bool = False
 
 
 KINDS = {
@@ -64,6 +74,12 @@ KINDS = {
         },
     ),
 }  # fmt: skip
+_MORE = {"beta": (2.6, 3.2), "ellipticity": (0.03, 0.08)}
+KINDS |= {
+    f"{name}, apart": dataclasses.replace(KINDS[name], apart=True, more=_MORE)
+    for name in ("dark", "bright sky", "deep", "crowded")
+}
+APART = (2, SKIES[1:])  # fields, and the skies of each
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,8 +153,9 @@ def _simulated(
     name: str, folder: Path, *, toy: bool, artefacts: bool
 ) -> Iterator[Frame]:
     kind, side = KINDS[name], 512 if toy else SIDE
-    for number in range(1 if toy else FIELDS):
-        for sky in SKIES[1:] if toy else SKIES:
+    fields, skies = APART if kind.apart else (FIELDS, SKIES)
+    for number in range(1 if toy else fields):
+        for sky in SKIES[1:] if toy else skies:
             words = [name, str(side), str(number), sky, *["artefacts"] * artefacts]
             path = folder / "-".join(words).replace(" ", "_")
             _make(path, name, number, sky, side=side, artefacts=artefacts)
@@ -173,54 +190,102 @@ def _make(
         raise SystemExit(
             f"{path.name} was drawn by another version: delete the folder of frames"
         )
-    from bgrem_core.simulate.survey import LABELS, SurveySettings, draw_field
-
     index = list(KINDS).index(name)
-    off = {} if artefacts else {
-        "streaks": 0.0, "cosmic_rays": (1e-9, 1e-9), "hot_pixels": (1e-9, 1e-9)
-    }  # fmt: skip
-    settings = {
+    common = {
         "fwhm": (kind.fwhm, kind.fwhm),
         "density": (kind.density, kind.density),
         "slope": (kind.slope, kind.slope),
         "galaxies": (kind.galaxies, kind.galaxies),
-        # The filaments of a nebula have no list of true sources.
-        "nebula": 0.0,
         "discs": 0.5,
     }
-    drawn = draw_field(
-        np.random.default_rng([SEED, index, number]),
-        shape=(side, side),
-        settings=SurveySettings(**{**settings, **off, **kind.more}),
-    )
+    rng = np.random.default_rng([SEED, index, number])
+    draw = _draw_apart if kind.apart else _draw_survey
+    drawn = draw(rng, side, {**common, **kind.more}, artefacts=artefacts)
     rng = np.random.default_rng([SEED, index, number, 1 + SKIES.index(sky)])
     noise = draw_noise(rng, drawn.source, sigma_e=kind.sigma_e, rho=kind.rho)
     image = drawn.source + noise + _background(name, number, sky, side)
-    if artefacts:
-        image += drawn.artefact
-    bits = LABELS["saturated"] | LABELS["bleed"]
-    core = ndimage.binary_dilation(
-        (drawn.labels & bits) > 0, iterations=round(2 * kind.fwhm)
-    )
     beside = path.with_name(path.name + ".new")
     beside.mkdir(parents=True, exist_ok=True)
     arrays = {
-        "image": image.astype(np.float32),
+        "image": (image + drawn.artefact).astype(np.float32),
         "source": drawn.source,
-        # Spikes and halos are neither sources nor a fault of any detector.
-        "mask": core | ((drawn.labels & LABELS["glare"]) > 0),
+        "mask": drawn.mask,
         "truth": table(drawn.truth),
-        "psf": drawn.psf.image((side - 1) / 2, (side - 1) / 2, radius=24),
+        "psf": drawn.psf,
     }
     for key, value in arrays.items():
         np.save(beside / f"{key}.npy", value)
     note = {
         "recipe": recipe,
-        "fwhm": float(drawn.psf.fwhm),
+        "fwhm": drawn.fwhm,
         "digest": digest(*arrays.values()),
     }
     (beside / "frame.json").write_text(json.dumps(note))
     os.replace(beside, path)  # noqa: PTH105 - a folder, in one step
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Drawn:
+    """What either simulator gives of a field."""
+
+    source: np.ndarray
+    artefact: np.ndarray
+    mask: np.ndarray
+    truth: Truth
+    psf: np.ndarray
+    fwhm: float
+
+
+def _draw_survey(
+    rng: np.random.Generator, side: int, settings: dict, *, artefacts: bool
+) -> _Drawn:
+    from bgrem_core.simulate.survey import LABELS, SurveySettings, draw_field
+
+    off = {} if artefacts else {
+        "streaks": 0.0, "cosmic_rays": (1e-9, 1e-9), "hot_pixels": (1e-9, 1e-9)
+    }  # fmt: skip
+    # The filaments of a nebula have no list of true sources.
+    chosen = SurveySettings(**{**settings, **off, "nebula": 0.0})
+    drawn = draw_field(rng, shape=(side, side), settings=chosen)
+    bits = LABELS["saturated"] | LABELS["bleed"]
+    core = ndimage.binary_dilation(
+        (drawn.labels & bits) > 0, iterations=round(2 * settings["fwhm"][0])
+    )
+    return _Drawn(
+        source=drawn.source,
+        artefact=drawn.artefact if artefacts else np.zeros_like(drawn.source),
+        # Spikes and halos are neither sources nor a fault of any detector.
+        mask=core | ((drawn.labels & LABELS["glare"]) > 0),
+        truth=drawn.truth,
+        psf=drawn.psf.image((side - 1) / 2, (side - 1) / 2, radius=24),
+        fwhm=float(drawn.psf.fwhm),
+    )
+
+
+def _draw_apart(
+    rng: np.random.Generator, side: int, settings: dict, *, artefacts: bool
+) -> _Drawn:
+    if artefacts:
+        raise SystemExit("the frames apart have no artefacts")
+    drawn = draw_scene(rng, shape=(side, side), settings=SceneSettings(**settings))
+    return _Drawn(
+        source=drawn.source,
+        artefact=np.zeros_like(drawn.source),
+        mask=np.zeros(drawn.source.shape, bool),
+        truth=drawn.truth,
+        psf=_moffat(drawn.psf, radius=24),
+        fwhm=float(drawn.psf.fwhm),
+    )
+
+
+def _moffat(psf: Psf, *, radius: int) -> np.ndarray:
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    c, s = np.cos(psf.angle), np.sin(psf.angle)
+    q = 1 - psf.ellipticity
+    along = (c * x + s * y) ** 2 * q + (c * y - s * x) ** 2 / q
+    core = psf.fwhm / 2 / np.sqrt(2 ** (1 / psf.beta) - 1)
+    out = (1 + along / core**2) ** -psf.beta
+    return (out / out.sum()).astype(np.float32)
 
 
 def _recipe(

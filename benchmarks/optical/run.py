@@ -44,7 +44,7 @@ PARTS = ("flux", "sky", "blank", "noise", "discs", "robust", "speed")
 NOTES = (
     (
         "frames from the simulator that also makes the training fields, with other "
-        "seeds: not an independent test"
+        "seeds: not an independent test; those named apart come from another simulator"
     ),
     "networks were told the true noise correlation and gain; real frames: the measured",
     "control: sparse stars of one shape in white noise, where a gain would be an error",
@@ -139,6 +139,7 @@ def _other_parts(
         for k in result["kinds"]
         if k in frames.KINDS
     }
+    own = {k: v for k, v in kinds.items() if not frames.KINDS[k].apart}
     methods = {"mesh": ("", "")}
     if "optical" in networks:
         methods["bgrem"] = o.model, networks["optical"].digest
@@ -148,7 +149,7 @@ def _other_parts(
         "blank": lambda: sky.run_blank(kinds, chosen, cache),
         "noise": lambda: noise.run(methods, cache, toy=o.toy),
         "discs": lambda: discs.run(networks, cache, toy=o.toy),
-        "robust": lambda: robust.run(kinds, networks, _recipes(result), cache),
+        "robust": lambda: robust.run(own, networks, _recipes(result), cache),
         "speed": lambda: _speed(kinds, chosen, result),
     }
     for name in o.parts:
