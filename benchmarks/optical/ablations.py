@@ -17,13 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import arms
-import frames
 import numpy as np
 from _frames import RESULTS
-from cache import Cache
 from denoiser import Denoiser
-from detection import run_kind
+from quick import found
 
 from bgrem_core.train import export
 from bgrem_core.train.bench import trainer
@@ -42,7 +39,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 BATCHES = range(1000, 1016)
 KINDS = ("dark", "deep", "crowded")
-ARMS = ("matched", "photutils", "optical", "optical centres")
 
 
 def recipe(name: str, steps: int) -> Recipe:
@@ -80,26 +76,6 @@ def held_out(run: Trainer, name: str, steps: int) -> list[float]:
     return [round(float(np.nanmean(values)), 5), round(float(error), 5)]
 
 
-def found(path: Path, work: Path, fields: int) -> dict[str, dict[str, list]]:
-    """Return the ratios to the strongest classical arm, by kind and arm."""
-    chosen, _ = arms.arms(list(ARMS), model=str(path))
-    cache = Cache(work / "measured.jsonl")
-    out: dict[str, dict[str, list]] = {}
-    for kind in KINDS:
-        mine = [
-            f
-            for f in frames.simulated(kind, folder=work / "frames")
-            if f.sky == "structured"
-        ][:fields]
-        entries = run_kind(mine, chosen, cache)["arms"]
-        out[kind] = {
-            n: entries[n]["parts"]["all"]["to_strongest"]
-            for n in chosen
-            if n not in arms.CLASSICAL
-        }
-    return out
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -109,7 +85,6 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/ablations"))
     parser.add_argument("--fields", type=Path, default=Path("runs/long/fields"))
     parser.add_argument("--frames", type=int, default=2, help="of 4 Mpix, a kind")
-    parser.add_argument("--work", type=Path, default=Path("runs/bench"))
     args = parser.parse_args()
     rows, start = [], time.monotonic()
     for name in args.only or VARIANTS:
@@ -128,7 +103,7 @@ def main() -> None:
                 # Of another target, where the sky is to be predicted too.
                 "held_out_mae": None if joint else held_out(run, name, args.steps),
                 "weights": Denoiser(str(path)).digest,
-                "to_strongest": found(path, args.work, args.frames),
+                "to_strongest": found(str(path), KINDS, number=args.frames),
             }
         )
         print(json.dumps(rows[-1]), flush=True)

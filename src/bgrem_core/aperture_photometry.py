@@ -98,12 +98,23 @@ class Frame:
         `MaskBit` of each pixel; 0 = good.
     segm : Plane or None
         Pixels of sources (not 0).
+    quiet : Plane or None
+        `plane` without its noise: the local sky is taken from it.
     """
 
     plane: "Plane"
     sigma: "Plane"
     flags: "NDArray[np.uint8]"
     segm: "Plane | None"
+    quiet: "Plane | None" = None
+
+    def ring_data(
+        self, block: tuple[slice, slice], data: "NDArray[np.float32]"
+    ) -> tuple["NDArray[np.float32]", bool]:
+        """Return what the local sky is measured on, and whether that has no noise."""
+        if self.quiet is None:
+            return data, False
+        return np.nan_to_num(np.array(self.quiet[block], np.float32, order="C")), True
 
 
 def measure_block(
@@ -158,9 +169,11 @@ def measure_block(
         np.clip(np.rint(px).astype(np.intp), 0, data.shape[1] - 1),
     )
     sigma = np.asarray(frame.sigma[block], np.float64)[spot]
+    seen, noise_free = frame.ring_data(block, data)
     ring = ring_sky(
-        data, blank, px, py, fwhm=setup.fwhm, sigma=sigma, rho_xy=setup.rho_xy
-    )
+        seen, blank, px, py, fwhm=setup.fwhm, sigma=sigma, rho_xy=setup.rho_xy,
+        noise_free=noise_free,
+    )  # fmt: skip
     labels, leads = None, np.ones(len(own), bool)
     if frame.segm is not None:
         labels = np.ascontiguousarray(frame.segm[block], np.int32)
@@ -171,9 +184,9 @@ def measure_block(
         if len(sits):
             # Its sky is the light of the brighter source that it sits on.
             around = ring_sky(
-                data, usable & ~_shadows(data.shape, x - x0, y - y0, reach),
+                seen, usable & ~_shadows(data.shape, x - x0, y - y0, reach),
                 px[sits], py[sits], fwhm=setup.fwhm, sigma=sigma[sits],
-                rho_xy=setup.rho_xy,
+                rho_xy=setup.rho_xy, noise_free=noise_free,
             )  # fmt: skip
             ring.level[sits], ring.error[sits] = around.level, around.error
     out = {"sky": ring.level, "sky_err": ring.error, "sigma": sigma}
@@ -291,9 +304,11 @@ def _psf_block(
         np.clip(np.rint(px).astype(np.intp), 0, data.shape[1] - 1),
     )
     sigma = sigma_map[spot]
+    seen, noise_free = frame.ring_data(block, data)
     ring = ring_sky(
-        data, blank, px, py, fwhm=setup.fwhm, sigma=sigma, rho_xy=setup.rho_xy
-    )
+        seen, blank, px, py, fwhm=setup.fwhm, sigma=sigma, rho_xy=setup.rho_xy,
+        noise_free=noise_free,
+    )  # fmt: skip
     got = psf_fluxes(
         data, usable, px, py, level=ring.level, sigma=sigma, profile=setup.profile,
         rho_xy=setup.rho_xy,

@@ -15,6 +15,7 @@ from bgrem_core.columns import source_table
 from bgrem_core.detect import Detections, detect_blocks
 from bgrem_core.matched import weighted_noise
 from bgrem_core.models import find_card
+from bgrem_core.overlooked import BRIGHT, overlooked
 from bgrem_core.photometry import (
     DEFAULT_FWHM,
     aperture_sums,
@@ -112,13 +113,13 @@ def find_with_segments(
     search = light
     if centre_scale is not None and wants_centres(separation, settings):
         search = centre_search(separation, settings, centre_scale, fwhm=fwhm)
-        found = _centres(search, light)
+        found = _centres(search, light, settings)
     else:
         found = _detect(light, settings)
     measured = measure_arrays(
         separation.photometric, found.x, found.y, image=separation.image,
         scale=separation.scale, flags=separation.flags, psf=psf, fwhm=fwhm,
-        segm=found.segm,
+        segm=found.segm, quiet=separation.quiet_plane,
     )  # fmt: skip
     strength = _strength(separation, found, measured)
     keep = _kept(measured, strength, settings)
@@ -197,11 +198,27 @@ def _detect(search: Search, settings: "FindSettings") -> Detections:
     )  # fmt: skip
 
 
-def _centres(search: Search, light: Search) -> Detections:
+def _centres(search: Search, light: Search, settings: "FindSettings") -> Detections:
     """Take every maximum of the map of centres, with the light that belongs to it."""
     found = detect_blocks(
         search.plane, threshold=search.threshold, minarea=1, deblend=0, fwhm=search.fwhm
     )
+    found = _with_light(found, light)
+    high = dataclasses.replace(light, threshold=BRIGHT * light.threshold)
+    bright = _detect(high, settings)
+    missing = overlooked(light.plane, found, bright, fwhm=light.fwhm)
+    if not missing.any():
+        return found
+    # As far above the threshold as their light is.
+    factor = search.threshold / light.threshold
+    added = {n: getattr(bright, n)[missing] for n in ("x", "y", "npix", "flags", "top")}
+    added["peak"] = (bright.peak[missing] * factor).astype(np.float32)
+    both = {n: np.concatenate([getattr(found, n), v]) for n, v in added.items()}
+    return _with_light(dataclasses.replace(found, **both), light)
+
+
+def _with_light(found: Detections, light: Search) -> Detections:
+    """Give each source the pixels of its light, in place of those it was found on."""
     segm = segments_of(
         light.plane, found.x, found.y, threshold=light.threshold, fwhm=light.fwhm
     )

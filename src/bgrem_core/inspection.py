@@ -204,6 +204,8 @@ class _Cut:
         )
         self.flags = np.asarray(separation.flags[self.block])
         self.data = self._read(separation.photometric)
+        quiet = separation.quiet_plane
+        self.quiet = None if quiet is None else self._read(quiet)
         self.good = (self.flags == 0) & np.isfinite(self.data)
         self.sigma = float(np.median(np.asarray(scale.sigma[self.block])))
 
@@ -242,9 +244,11 @@ class _Cut:
         image, scale = self.separation.image, self.separation.scale
         radius = APERTURE * self.fwhm
         at = np.array([x]), np.array([y])
+        seen = self.data if self.quiet is None else self.quiet
         sky = ring_sky(
-            np.where(self.good, self.data, 0), self.good, *at, fwhm=self.fwhm,
+            np.where(self.good, seen, 0), self.good, *at, fwhm=self.fwhm,
             sigma=np.array([self.sigma]), rho_xy=scale.rho_xy,
+            noise_free=self.quiet is not None,
         )  # fmt: skip
         level, level_err = float(sky.level[0]), float(sky.error[0])
         bad = ~self.good

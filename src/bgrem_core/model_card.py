@@ -244,7 +244,7 @@ def _checked(kind: type[ModelCard], data: Mapping[str, Any]) -> dict[str, Any]:
         if name in data and not isinstance(data[name], dict):
             raise TypeError(f"{name} is not an object")
     needed = ("fwhm", "sigma_e", "rho") if data["objective"] in OF_IMAGES else ()
-    out["trained"] = _ranges(data.get("trained", {}), needed)
+    out["trained"] = dict(sorted(_ranges(data.get("trained", {}), needed).items()))
     if len(json.dumps(data["config"])) > MAX_CONFIG:
         raise ValueError("config is too long")
     out["thresholds"] = {

@@ -57,6 +57,7 @@ def measure_arrays(
     psf: "Psf | None" = None,
     fwhm: float | None = None,
     segm: "Plane | None" = None,
+    quiet: "Plane | None" = None,
     method: How = "auto",
     radius: float = APERTURE,
 ) -> Measured:
@@ -80,6 +81,8 @@ def measure_arrays(
         FWHM of the PSF in pixels; that of `psf` or `scale` by default.
     segm : Plane, optional
         Pixels of sources (not 0), kept out of the local sky.
+    quiet : Plane, optional
+        `plane` without its noise; the local sky is taken from it.
     method : {"auto", "aperture", "kron", "psf"}, optional
         auto: the aperture, PSF where apertures overlap, Kron where extended.
     radius : float, optional
@@ -115,7 +118,7 @@ def measure_arrays(
     )
     frame = Frame(
         plane=plane, sigma=scale.sigma,
-        flags=image.flags if flags is None else flags, segm=segm,
+        flags=image.flags if flags is None else flags, segm=segm, quiet=quiet,
     )  # fmt: skip
     columns = {name: np.full(len(at_x), np.nan) for name in QUANTITIES}
     near = _nearest(at_x, at_y)
@@ -167,6 +170,7 @@ def measure(
     psf: "Psf | None" = None,
     fwhm: float | None = None,
     segm: "Plane | None" = None,
+    quiet: "Plane | None" = None,
     method: How = "auto",
     radius: float = APERTURE,
 ) -> "QTable":
@@ -174,7 +178,7 @@ def measure(
 
     Parameters
     ----------
-    plane, x, y, image, scale, flags, psf, fwhm, segm, method, radius
+    plane, x, y, image, scale, flags, psf, fwhm, segm, quiet, method, radius
         As for `measure_arrays`.
 
     Returns
@@ -186,7 +190,7 @@ def measure(
 
     got = measure_arrays(
         plane, x, y, image=image, scale=scale, flags=flags, psf=psf, fwhm=fwhm,
-        segm=segm, method=method, radius=radius,
+        segm=segm, quiet=quiet, method=method, radius=radius,
     )  # fmt: skip
     return source_table(image, x, y, got)
 
@@ -216,7 +220,8 @@ def measure_at(
     """
     return measure(
         separation.photometric, x, y, image=separation.image, scale=separation.scale,
-        flags=separation.flags, psf=frame_psf(separation), method=method,
+        flags=separation.flags, psf=frame_psf(separation),
+        quiet=separation.quiet_plane, method=method,
     )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ def ring_sky(
     fwhm: float,
     sigma: "Floats",
     rho_xy: tuple[float, float] = (0.0, 0.0),
+    noise_free: bool = False,
 ) -> RingSky:
     """Measure the sky in a ring round each source, clipped at three sigma.
 
@@ -85,6 +86,9 @@ def ring_sky(
         Noise of one pixel at each source.
     rho_xy : tuple of float, optional
         Correlation of the noise of neighbours.
+    noise_free : bool, optional
+        The data were denoised. Faint light is then clipped that noise would hide, and
+        which would raise the median; the noise still counts in the error.
 
     Returns
     -------
@@ -107,6 +111,8 @@ def ring_sky(
         mid, spread, used = _clipped_median(values[enough], sigma[part][enough])
         index = start + np.flatnonzero(enough)
         level[index] = mid
+        if noise_free:
+            spread = np.hypot(spread, sigma[index])
         # A thinned ring is less correlated; the full power is the careful choice.
         error[index] = 1.2533 * spread * np.sqrt(power / np.maximum(used, 1))
         rough = spread > MAX_SPREAD * np.maximum(sigma[index], 1e-300)

@@ -187,18 +187,10 @@ def _fully_cleaned(separation: "Separation") -> tuple["Plane", bool]:
     """Return the cleaned plane with all noise off, and whether it is denoised."""
     if "background" in separation.parts:
         return separation.cleaned_plane, True
-    if "noise" not in separation.parts:
+    quiet = separation.quiet_plane
+    if quiet is None:
         return separation.cleaned_plane, False
-    strength = float(separation.provenance.settings.get("strength", 1.0))
-    if strength <= 0:
-        return separation.cleaned_plane, False
-    rest, noise = 1 / strength - 1, separation.part("noise")
-    cleaned = separation.cleaned_plane
-    if rest == 0:
-        return cleaned, True
-    return LazyPlane(
-        separation.shape, lambda r, c: cleaned[r, c] - rest * noise[r, c]
-    ), True
+    return quiet, True
 
 
 def _card_threshold(

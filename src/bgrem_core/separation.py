@@ -84,6 +84,20 @@ class Separation:
         """Image minus residual, evaluated by block."""
         return LazyPlane(self.shape, self._cleaned)
 
+    @property
+    def quiet_plane(self) -> LazyPlane | None:
+        """The photometric plane without any of its noise, whatever the strength.
+
+        None if noise is no part of this separation, or nothing of it was taken away.
+        """
+        strength = float(self.provenance.settings.get("strength", 1.0))
+        if "noise" not in self.parts or strength <= 0:
+            return None
+        if strength == 1:
+            return self.cleaned_plane
+        whole, noise = self.photometric, self.parts["noise"]
+        return LazyPlane(self.shape, lambda r, c: whole[r, c] - noise[r, c] / strength)
+
     @cached_property
     def residual(self) -> NDArray[np.float32]:
         """What was taken away in all, shape (ny, nx)."""

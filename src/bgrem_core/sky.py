@@ -29,6 +29,8 @@ _GLOW, _GLOW_SHARE = 5.0, 0.3
 _BLOCK = 32
 #: Sources on a denoised image: above so many sigma of the input's noise.
 _SOURCE = 0.4
+#: By how much that is raised in the first passes.
+_WIDER = (3.0, 1.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -455,12 +457,14 @@ def _masked_nodes(
     nodes = np.full(count, np.nan)
     used = np.zeros(count)
     centres = (frame.grid.cols[:-1] + frame.grid.cols[1:]) // 2
+    # The first sky is too low where it slopes: it must not be taken for sources.
+    wider = _WIDER[min(step, len(_WIDER)) - 1]
     for index in range(count[0]):
         rows = frame.rows(index)
         wide = slice(max(0, rows.start - reach), min(ny, rows.stop + reach))
         values, good = frame.values(wide)
         above = np.where(good, values, np.float32(0)) - sky[wide, 0:nx]
-        limit = np.float32(_SOURCE) * np.asarray(frame.sigma[wide, 0:nx])
+        limit = np.float32(_SOURCE * wider) * np.asarray(frame.sigma[wide, 0:nx])
         limit[limit == 0] = np.inf
         good = good & ~grow(good & (above > limit), reach) & (above > -2 * limit)
         core = slice(rows.start - wide.start, rows.stop - wide.start)

@@ -169,7 +169,7 @@ def test_the_joint_objective_takes_noise_and_sky_at_once(field, monkeypatch):
     class Joint:
         """Calls everything below 8 sigma background."""
 
-        card = dataclasses.replace(real.card, objective="joint")
+        card = dataclasses.replace(real.card, objective="joint", calibration={})
         radius, pooling, sha256, notices = 0, 1, "", []
 
         def denoise(self, z, level, *, rho, sigma_e):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.errors import UsageError
@@ -241,6 +242,23 @@ def test_ring_level_is_right_beside_a_star_and_its_error_covers():
     assert np.median(sky.level) == pytest.approx(5.0, abs=0.03)
     assert np.std(sky.level) == pytest.approx(np.median(sky.error), rel=0.3)
     assert not sky.contaminated.any()
+
+
+def test_a_ring_without_noise_is_not_raised_by_faint_sources():
+    rng = np.random.default_rng(16)
+    light = np.zeros((1000, 1000))
+    y, x = rng.integers(0, 1000, (2, 8000))
+    np.add.at(light, (y, x), rng.exponential(8.0, 8000))
+    light = ndimage.gaussian_filter(light, 1.7)
+    px, py = (c.ravel().astype(float) for c in np.mgrid[60:940:40, 60:940:40])
+    usable = np.ones(light.shape, bool)
+    more = {"fwhm": 4.0, "sigma": np.ones(len(px))}
+    noisy = (light + rng.normal(0, 1, light.shape)).astype(np.float32)
+    raw = ring_sky(noisy, usable, px, py, **more)
+    quiet = ring_sky(light.astype("f4"), usable, px, py, noise_free=True, **more)
+    assert np.mean(raw.level) > np.mean(quiet.level) + 0.005
+    # The noise of the image is in the error all the same; fewer pixels are left.
+    assert 0.9 < np.median(quiet.error) / np.median(raw.error) < 1.5
 
 
 def test_unknown_gain_means_no_photon_noise_and_a_flag():

@@ -304,3 +304,21 @@ def test_auto_on_real_frames(name, scale):
         data = next(h.data for h in hdus if h.is_image and h.data is not None)
         choice = chosen(np.array(data, np.float32))[0]
     assert (choice.scale, choice.constant) == (scale, False)
+
+
+@pytest.mark.parametrize("slope", [0.5, 1.5, 3.0])
+def test_a_steep_gradient_is_followed_on_a_denoised_image(slope):
+    """Sigma per cell: the first guess is too low there, and must not mask the sky."""
+    n, side = 512, 64
+    rng = np.random.default_rng(8)
+    x = np.arange(n) / side * slope
+    sky = np.broadcast_to(x, (n, n)).astype(np.float32)
+    light = stars(200, 4.0, n, seed=8)
+    plane = sky + light + ndimage.gaussian_filter(rng.normal(0, 0.5, (n, n)), 2)
+    got = estimate_sky(
+        plane.astype("f4"), np.zeros((n, n), np.uint8), choice=SkyChoice(scale=side),
+        sigma=constant(1.0, (n, n)), denoised=True, fwhm=4.0,
+    )  # fmt: skip
+    off = np.asarray(got.mesh) - sky
+    assert np.sqrt(np.mean(off**2)) < 0.15
+    assert not any("interpolated" in notice for notice in got.notices)
