@@ -40,9 +40,7 @@ def rows(frame: Frame, method: str, model: str) -> list[list[float]]:
         "image": result.image, "scale": result.scale, "flags": result.flags,
         "psf": frame_psf(result), "method": "aperture",
     }  # fmt: skip
-    ours = measure_arrays(
-        result.photometric, x, y, quiet=result.quiet_plane, **shared
-    )
+    ours = measure_arrays(result.photometric, x, y, quiet=result.quiet_plane, **shared)
     true = measure_arrays(frame.source, x, y, **shared).aperture_flux
     bare = aperture_sums(
         frame.source, x, y, ours.setup.radius, flags=np.asarray(result.flags)
