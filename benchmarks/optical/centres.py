@@ -23,12 +23,28 @@ RHOS = (0.0, 0.1, 0.2, 0.3, 0.45)
 SIGMAS = np.arange(2.5, 6.01, 0.25)
 SIDE = 1024
 FEWEST = 5  # maxima behind a row of the table
+POINTS = {"catalogue": 1.0, "deep": 10.0}  # maxima per Mpix
+AREA = 200  # Mpix, for the thresholds at these
 
 
 def heights(image: np.ndarray) -> np.ndarray:
     """Return the values of the maxima of 3 x 3 pixels."""
     inner = image[2:-2, 2:-2]
     return inner[inner == ndimage.maximum_filter(image, 3)[2:-2, 2:-2]]
+
+
+def thresholds() -> dict[str, float]:
+    """Return the sigma above which the filter has so many maxima on white noise."""
+    found = []
+    for frame in range(AREA):
+        rng = np.random.default_rng([SEED, 99, frame])
+        white = rng.standard_normal((1000, 1000), dtype=np.float32)
+        found.append(heights(matched_filter(white, fwhm=FWHM, rho_xy=(0.0, 0.0))))
+    falling = np.sort(np.concatenate(found))[::-1]
+    return {
+        name: round(float(falling[round(wanted * AREA) - 1]), 3)
+        for name, wanted in POINTS.items()
+    }
 
 
 def main() -> None:
@@ -66,6 +82,7 @@ def main() -> None:
         "seed": SEED,
         "mpix": frames * SIDE**2 / 1e6,
         "maxima_of_the_filter": number[keep].tolist(),
+        "thresholds_of_the_filter": thresholds(),
         "calibration": {"centre": table},
     }
     print(json.dumps(result))

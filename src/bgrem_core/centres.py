@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float32]
 
-__all__ = ["FWHM", "SMOOTH", "log_odds", "significance"]
+__all__ = ["FWHM", "SMOOTH", "THRESHOLD", "log_odds", "significance"]
 
 SMOOTH = 0.8
 """Sigma of the Gaussian that adds up the probabilities of one centre, pixels."""
 FWHM = 4.0
 """Of the matched filter whose scale is used, pixels."""
+THRESHOLD = {"catalogue": 4.58, "deep": 4.03}
+"""Sigma above which that filter has 1 and 10 maxima per Mpix of white noise
+(benchmarks/optical/centres.py)."""
 _MARGIN = 5
 _LEAST, _MOST = 1e-6, 1 - 1e-6
 

@@ -5,7 +5,7 @@ parted where the pass between them is as deep as two point sources would leave i
 deeper than ripples of the noise: crowded stars are parted, galaxies are not shredded.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log10
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,11 @@ class Detections:
     def __len__(self) -> int:
         """Return the number of sources."""
         return len(self.x)
+
+    def take(self, keep: "NDArray[np.bool_]") -> "Detections":
+        """Return some of the sources; the segments stay as they are."""
+        names = ("x", "y", "peak", "npix", "flags", "top")
+        return replace(self, **{name: getattr(self, name)[keep] for name in names})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,7 +203,8 @@ def _centres(search: Search, light: Search, settings: "FindSettings") -> Detecti
     found = detect_blocks(
         search.plane, threshold=search.threshold, minarea=1, deblend=0, fwhm=search.fwhm
     )
-    found = _with_light(found, light)
+    # A maximum on the edge of the frame lacks its other side; a bright one comes back.
+    found = _with_light(found.take(_inside(found, light.plane.shape)), light)
     high = dataclasses.replace(light, threshold=BRIGHT * light.threshold)
     bright = _detect(high, settings)
     missing = overlooked(light.plane, found, bright, fwhm=light.fwhm)
@@ -211,10 +212,19 @@ def _centres(search: Search, light: Search, settings: "FindSettings") -> Detecti
         return found
     # As far above the threshold as their light is.
     factor = search.threshold / light.threshold
-    added = {n: getattr(bright, n)[missing] for n in ("x", "y", "npix", "flags", "top")}
-    added["peak"] = (bright.peak[missing] * factor).astype(np.float32)
-    both = {n: np.concatenate([getattr(found, n), v]) for n, v in added.items()}
+    more = bright.take(missing)
+    more = dataclasses.replace(more, peak=(more.peak * factor).astype(np.float32))
+    names = ("x", "y", "peak", "npix", "flags", "top")
+    both = {n: np.concatenate([getattr(found, n), getattr(more, n)]) for n in names}
     return _with_light(dataclasses.replace(found, **both), light)
+
+
+def _inside(found: Detections, shape: tuple[int, ...]) -> "NDArray[np.bool_]":
+    """Return which sources have their highest pixel off the edge of the frame."""
+    row, col = found.top.T
+    return np.asarray(
+        (row > 0) & (row < shape[0] - 1) & (col > 0) & (col < shape[1] - 1)
+    )
 
 
 def _with_light(found: Detections, light: Search) -> Detections:

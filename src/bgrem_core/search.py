@@ -173,9 +173,7 @@ def centre_search(
     return Search(
         plane=LazyPlane(separation.shape, evaluate),
         threshold=(
-            matched_threshold(centres.FWHM, deep=settings.deep)
-            if given is None
-            else given
+            centres.THRESHOLD[point(deep=settings.deep)] if given is None else given
         ),
         fwhm=fwhm,
         unit="equivalent sigma of the filtered noise",
