@@ -11,7 +11,8 @@ from bgrem_core.image import MaskBit
 from bgrem_core.matched import matched_filter
 from bgrem_core.photometry import DEFAULT_FWHM
 from bgrem_core.planes import LazyPlane
-from bgrem_core.sky import SkyChoice, estimate_sky
+from bgrem_core.sky import estimate_sky
+from bgrem_core.sky_choice import SkyChoice
 from bgrem_core.thresholds import matched_threshold, point, unfiltered_threshold
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from bgrem_core.image import Image
 from bgrem_core.normalize import measure_scale
 from bgrem_core.planes import LazyPlane, constant
 from bgrem_core.progress import drain
-from bgrem_core.sky import SkyChoice, choose_sky_scale, estimate_sky, iter_sky
+from bgrem_core.sky import estimate_sky, iter_sky
+from bgrem_core.sky_choice import SkyChoice, choose_sky_scale
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "optical"
 

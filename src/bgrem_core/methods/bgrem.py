@@ -44,7 +44,8 @@ from bgrem_core.schedule import levels
 from bgrem_core.search import CENTRE
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, RunSettings
-from bgrem_core.sky import Sky, SkyChoice, choose_sky_scale, iter_sky
+from bgrem_core.sky import Sky, iter_sky
+from bgrem_core.sky_choice import SkyChoice, choose_sky_scale
 from bgrem_core.tiles import Tile, grid, grow, inside, take
 
 if TYPE_CHECKING:

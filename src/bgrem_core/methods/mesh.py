@@ -21,7 +21,8 @@ from bgrem_core.options import option
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, RunSettings
-from bgrem_core.sky import choose_sky_scale, iter_sky
+from bgrem_core.sky import iter_sky
+from bgrem_core.sky_choice import choose_sky_scale
 
 if TYPE_CHECKING:
     import numpy as np

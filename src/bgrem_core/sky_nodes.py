@@ -1,0 +1,114 @@
+"""Levels of the cells of a plane: what the sky's choice and its estimate both read."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgrem_core.cells import Grid
+from bgrem_core.planes import Plane
+
+__all__ = [
+    "BLOCK",
+    "LEAST",
+    "Frame",
+    "cell_pixels",
+    "clipped_mode",
+    "clipped_nodes",
+    "spans",
+]
+
+_Floats = NDArray[np.float64]
+_Bools = NDArray[np.bool_]
+
+#: A cell counts if this share of its pixels is not masked.
+LEAST = 0.3
+#: Side of the blocks on which "auto" looks at the frame.
+BLOCK = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A plane with its mask and noise, read by cells.
+
+    Attributes
+    ----------
+    plane : Plane
+        Pixels, shape (ny, nx).
+    flags : Plane
+        Nonzero = do not use, shape (ny, nx).
+    sigma : Plane
+        Noise per pixel, in the unit of the plane.
+    grid : Grid
+        Cells that tile the plane.
+    """
+
+    plane: Plane
+    flags: Plane
+    sigma: Plane
+    grid: Grid
+
+    def rows(self, index: int) -> slice:
+        """Return the rows of the plane in one row of cells."""
+        edges = self.grid.rows
+        return slice(int(edges[index]), int(edges[index + 1]))
+
+    def values(self, rows: slice) -> tuple[NDArray[np.float32], _Bools]:
+        """Return pixels and which are good, for a range of rows."""
+        cols = slice(0, self.grid.shape[1])
+        values = np.asarray(self.plane[rows, cols])
+        good = (np.asarray(self.flags[rows, cols]) == 0) & np.isfinite(values)
+        return values, good
+
+
+def clipped_nodes(
+    frame: Frame, passes: int, *, most: int = 16384, zero: float = 0.0
+) -> Generator[tuple[int, int], None, tuple[_Floats, _Floats]]:
+    """Clipped mode of each cell less `zero`, and the share of good pixels."""
+    count = frame.grid.count
+    nodes = np.full(count, np.nan)
+    used = np.zeros(count)
+    for index in range(count[0]):
+        values, good = frame.values(frame.rows(index))
+        for k, (start, stop) in enumerate(spans(frame.grid)):
+            pixels, used[index, k] = cell_pixels(values, good, start, stop, most)
+            if pixels.size:
+                nodes[index, k] = clipped_mode(pixels - zero)
+        yield index + 1, passes * count[0]
+    return nodes, used
+
+
+def cell_pixels(
+    values: NDArray[np.float32], good: _Bools, start: int, stop: int, most: int
+) -> tuple[_Floats, float]:
+    """Good pixels of one cell, thinned out to about `most`, and their share."""
+    thin = max(1, int((good.shape[0] * (stop - start) / most) ** 0.5))
+    fine = good[::thin, start:stop:thin]
+    pixels = values[::thin, start:stop:thin][fine].astype(np.float64)
+    return pixels, float(fine.mean()) if fine.size else 0.0
+
+
+def clipped_mode(pixels: _Floats) -> float:
+    """Clipped mode of pixels (Bertin & Arnouts 1996, section 4)."""
+    for _ in range(8):
+        middle = float(np.median(pixels))
+        spread = float(pixels.std())
+        keep = np.abs(pixels - middle) <= 3 * spread
+        if keep.all():
+            break
+        pixels = pixels[keep]
+    middle, mean, spread = (
+        float(np.median(pixels)),
+        float(pixels.mean()),
+        float(pixels.std()),
+    )
+    if abs(mean - middle) < 0.3 * spread:
+        return 2.5 * middle - 1.5 * mean
+    return middle
+
+
+def spans(grid: Grid) -> list[tuple[int, int]]:
+    """Return the first column of each cell and the one after its last."""
+    return list(pairwise(int(e) for e in grid.cols))
