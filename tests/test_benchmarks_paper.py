@@ -174,7 +174,7 @@ def test_blank_sky_clipped_at_zero_is_half_zero(first):
 def test_one_step_of_the_reverse_process_is_a_training_pair(first):
     for curve in first["figures"]["1"]["curves"].values():
         top = max(curve["training"])
-        assert curve["reverse"][0][1] == pytest.approx(top[1], rel=0.01)
+        assert curve["reverse"][0][1] == pytest.approx(top[1], rel=0.05)
         assert len(curve["reverse"]) == first["figures"]["1"]["steps"]
 
 

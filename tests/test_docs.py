@@ -107,3 +107,12 @@ def test_the_pages_name_every_header_key():
     named = set(re.findall(r"^\| (BGR\w+) \|", text, re.MULTILINE))
     written = {key for key, _, _ in Provenance(version="1", method="m").cards()}
     assert named - {"BGRUSE"} == written - {"HISTORY"}
+
+
+def test_the_figures_that_pages_quote_are_as_measured():
+    import subprocess
+    import sys
+
+    command = [sys.executable, str(CHECKOUT / "docs/figures.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"run docs/figures.py: {done.stdout}{done.stderr}"

@@ -6,6 +6,8 @@ from typing import Any
 
 Rows = list[list[Any]]
 
+ENOUGH = 50  # true sources of a real kind
+
 
 def markdown(result: dict[str, Any]) -> str:
     """Return the whole page."""
@@ -78,7 +80,7 @@ def _headline(result: dict[str, Any]) -> Part:
     ]
     for kind, v in _kinds(result):
         for name, arm in v["arms"].items():
-            if not arm["model"]:
+            if not arm["model"] or _scarce(v):
                 continue
             got = arm["parts"]["all"]
             rows.append(
@@ -101,18 +103,24 @@ def _headline(result: dict[str, Any]) -> Part:
         "same declared recipes (chosen on the sum over the frames of a kind). Bounds: "
         "68 %, paired bootstrap over sub-tiles of all frames; of the strongest arm, "
         "whichever it is in each draw. Where fewer than five false detections stand at "
-        "the cap, a ratio says little."
+        "the cap, a ratio says little; real frames of fewer than "
+        f"{ENOUGH} true sources are left out here."
     )
     notes = [*result["notes"], *[f"skipped: {s}" for s in result["skipped"]]]
     return ("Models against the classical arms", text), rows, notes
 
 
 def _pooled(result: dict[str, Any]) -> Rows:
-    """Return a row for the sum of the simulated kinds, and for the mean of the real."""
+    """Return rows for the sums of the simulated kinds, and for the mean of the real."""
     rows: Rows = []
-    for title, real in (("all simulated but control", False), ("mean of real", True)):
-        own = [v for k, v in _kinds(result) if v["real"] is real and k != "control"]
-        for name in result.get("digests", {}):
+    groups: dict[str, list[Any]] = {}
+    for kind, v in _kinds(result):
+        if kind != "control" and not _scarce(v):
+            groups.setdefault(_group(kind, v), []).append(v)
+    for title, own in groups.items():
+        real = own[0]["real"]
+        names = {n for v in own for n, arm in v["arms"].items() if arm["model"]}
+        for name in sorted(names):
             got = [v["arms"][name]["parts"]["all"] for v in own if name in v["arms"]]
             got = [g for g in got if g["to_strongest"][0]]
             if len(got) < 2:
@@ -124,10 +132,19 @@ def _pooled(result: dict[str, Any]) -> Rows:
             # Kinds are independent of each other.
             error = sum((b * h) ** 2 for b, _, h in pairs) ** 0.5 / sum(base)
             ratio = _ratio([value, value - error, value + error])
-            rows.append(
-                [title, *[None] * 3, name, None, "of each kind", ratio, None, None]
-            )
+            rows.append([title, *[""] * 3, name, "", "of each kind", ratio, "", ""])
     return rows
+
+
+def _scarce(entry: dict[str, Any]) -> bool:
+    """Return whether a real kind has too few sources to say anything."""
+    return bool(entry["real"]) and entry["truths"] < ENOUGH
+
+
+def _group(kind: str, entry: dict[str, Any]) -> str:
+    if entry["real"]:
+        return "mean of real"
+    return "all apart" if kind.endswith(", apart") else "all simulated but control"
 
 
 def _detections(result: dict[str, Any]) -> Part:

@@ -205,6 +205,8 @@ def _centres(search: Search, light: Search, settings: "FindSettings") -> Detecti
     )
     # A maximum on the edge of the frame lacks its other side; a bright one comes back.
     found = _with_light(found.take(_inside(found, light.plane.shape)), light)
+    if settings.threshold is not None:  # set by hand, for the map and nothing else
+        return found
     high = dataclasses.replace(light, threshold=BRIGHT * light.threshold)
     bright = _detect(high, settings)
     missing = overlooked(light.plane, found, bright, fwhm=light.fwhm)

@@ -1,0 +1,191 @@
+"""Write the figures that pages quote, from what the benchmarks measured.
+
+A page has `<!-- figures: NAME -->text<!-- end -->`; the text between is made here from
+benchmarks/optical/results, so that no number in it is typed by hand.
+
+    python docs/figures.py [--check]
+"""
+
+import argparse
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/optical/results"
+PAGES = ("README.md", "docs/limits.md")
+MARK = re.compile(r"(<!-- figures: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
+WIDTH = 88
+SEARCHED = "optical centres"  # what the product searches by default
+ENOUGH = 50  # true sources, for a real frame to be quoted
+
+
+def percent(ratio: float) -> str:
+    """Return a ratio as a gain."""
+    return f"{100 * (ratio - 1):+.1f}"
+
+
+def bounded(ratio: list[float]) -> str:
+    """Return a gain with half the width of its 68 % bounds."""
+    half = 50 * (ratio[2] - ratio[1])
+    return f"{percent(ratio[0])} ± {half:.1f}"
+
+
+def simulated(result: dict[str, Any], *, apart: bool) -> dict[str, Any]:
+    """Return what was found on the kinds of one simulator."""
+    return {
+        k: v["arms"][SEARCHED]["parts"]["all"]
+        for k, v in result["kinds"].items()
+        if not v["real"] and k != "control" and k.endswith(", apart") is apart
+    }
+
+
+def gains(rows: dict[str, Any]) -> str:
+    """List the gains over the strongest classical arm."""
+    return ", ".join(
+        f"{bounded(r['to_strongest'])} % ({k.removesuffix(', apart')})"
+        for k, r in rows.items()
+    )
+
+
+def found(result: dict[str, Any]) -> str:
+    """Say what is found more."""
+    own, apart = simulated(result, apart=False), simulated(result, apart=True)
+    sextractor = [r["ratio"]["sextractor"][0] for r in own.values()]
+    control = result["kinds"]["control"]["arms"][SEARCHED]["parts"]["all"]
+    real = {
+        k: v["arms"][SEARCHED]["parts"]["all"]["to_strongest"]
+        for k, v in result["kinds"].items()
+        if v["real"] and v["truths"] >= ENOUGH
+    }
+    frames = ", ".join(f"{bounded(r)} % ({k})" for k, r in real.items())
+    return (
+        "True sources found at 10 false detections per Mpix, against the strongest "
+        f"classical arm, each with its best recipe: {gains(own)} on simulated frames; "
+        f"{gains(apart)} on frames of another simulator. Against SExtractor's "
+        f"defaults: {percent(min(sextractor))} to {percent(max(sextractor))} %. "
+        "On sparse stars in white noise, where nothing is to be gained: "
+        f"{bounded(control['to_strongest'])} %. On the few real frames with a deeper "
+        f"image as the truth: {frames}."
+    )
+
+
+def noise(result: dict[str, Any]) -> str:
+    """Say how many detections pure noise gives."""
+    parts = []
+    for method in ("bgrem", "mesh"):
+        rows = [r for r in result["noise"] if r["method"] == method]
+        said = []
+        for point in ("catalogue", "deep"):
+            values = [r[point][0] for r in rows]
+            said.append(f"{min(values):.2g} to {max(values):.2g} ({point})")
+        parts.append(f"{' and '.join(said)} with `{method}`")
+    rhos = [r["rho"] for r in result["noise"]]
+    least = min(r["mpix"] for r in result["noise"])
+    return (
+        f"Detections per Mpix of pure noise, neighbour correlation {min(rhos):g} to "
+        f"{max(rhos):g}, {least:.0f} Mpix each: {'; '.join(parts)}."
+    )
+
+
+def flux(result: dict[str, Any]) -> str:
+    """Say how far forced fluxes are off."""
+    parts = []
+    for low in ("3-5", "5-10", "10-30", "30-100"):
+        values = {
+            k: v["bgrem"][low]["forced"]
+            for k, v in result["flux"].items()
+            if v["bgrem"][low]["forced"][1] is not None
+        }
+        ends = [f(values, key=lambda k: values[k][1]) for f in (min, max)]
+        said = [
+            f"{percent(values[k][1])} ± {100 * values[k][2]:.1f} % ({k})" for k in ends
+        ]
+        parts.append(f"S/N {low}: {' to '.join(said)}")
+    return (
+        "Median of the flux at the places of true sources over that of the same "
+        f"aperture without noise, less one: {'; '.join(parts)}."
+    )
+
+
+def sky(result: dict[str, Any]) -> str:
+    """Say how far the sky is off."""
+    parts = []
+    for scale in ("64", "256"):
+        values = [v["bgrem"][scale][0] for v in result["sky"].values()]
+        parts.append(f"{min(values):.3f} to {max(values):.3f} sigma at {scale} pix")
+    return (
+        "Error of the sky far from sources, rms, on frames with a gradient, a "
+        f"vignette, a blob and steps between amplifiers: {', '.join(parts)}."
+    )
+
+
+def coverage(result: dict[str, Any]) -> str:
+    """Say what UNCERT covers."""
+    rows = "; ".join(
+        f"{r['class']} {r['within_1'][0]:.0f} and {r['within_2'][0]:.0f} %"
+        for r in result["rows"]
+    )
+    return f"Errors of the denoised image within UNCERT, and within twice it: {rows}."
+
+
+def artefacts(result: dict[str, Any]) -> str:
+    """Say what is flagged as an artefact."""
+    seen = result["percent_flagged_error_number"]
+    hit = ", ".join(
+        f"{seen[k][0]:.0f} % of {k}s" for k in ("cosmic ray", "hot pixel", "streak")
+    )
+    return (
+        f"Of the pixels that artefacts raise by 3 sigma and more are flagged: {hit}; "
+        f"of stars, by mistake, {seen['stars'][0]:.2f} ± {seen['stars'][1]:.2f} %."
+    )
+
+
+SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "found": ("benchmark.json", found),
+    "noise": ("benchmark.json", noise),
+    "flux": ("benchmark.json", flux),
+    "sky": ("benchmark.json", sky),
+    "coverage": ("coverage.json", coverage),
+    "artefacts": ("artefacts.json", artefacts),
+}
+"""What makes the text of each name, and from which result."""
+
+
+def filled(page: str) -> str:
+    """Return a page with its figures as they were measured."""
+
+    def fill(match: re.Match[str]) -> str:
+        file, say = SENTENCES[match[2]]
+        text = textwrap.fill(say(json.loads((RESULTS / file).read_text())), WIDTH)
+        return f"{match[1]}\n{text}\n{match[4]}"
+
+    return MARK.sub(fill, page)
+
+
+def main() -> int:
+    """Fill the pages, or tell which are not as measured."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    old = []
+    for name in PAGES:
+        page = (ROOT / name).read_text("utf-8")
+        new = filled(page)
+        if new == page:
+            continue
+        old.append(name)
+        if not check:
+            beside = ROOT / f"{name}.new"
+            beside.write_text(new, "utf-8")
+            beside.replace(ROOT / name)
+    print(*(old or ["as measured"]))
+    return int(check and bool(old))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
