@@ -4,8 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from report import scarce
 
-STYLE = {"matched": "k", "optical": "C3", "optical-paper": "C1"}
+COLOURS = {
+    "matched": "k", "optical": "C3", "optical centres": "C6", "optical-paper": "C1",
+    "sextractor": "C0", "sep default": "C9", "photutils": "C2", "psf": "C8",
+    "starlet": "C5", "exact sky": "C4", "source only": "0.6",
+}  # fmt: skip
+WIDE = ("matched", "optical", "optical centres")
 
 
 def draw(result: dict[str, Any], folder: Path) -> list[str]:
@@ -46,12 +52,27 @@ def _panels(plt: Any, count: int) -> tuple[Any, list[Any]]:
 
 
 def _look(name: str) -> dict[str, Any]:
-    wide = {"lw": 2.2} if name in STYLE else {"lw": 1.1}
-    return {"label": name, **({"color": STYLE[name]} if name in STYLE else {}), **wide}
+    width = 2.2 if name in WIDE else 1.1
+    return {"label": name, "color": COLOURS.get(name, "C7"), "lw": width}
+
+
+def _shown(result: dict[str, Any]) -> dict[str, Any]:
+    kinds = result["kinds"].items()
+    return {k: v for k, v in kinds if v["arms"] and not scarce(v)}
+
+
+def _legend(figure: Any, axes: list[Any]) -> None:
+    """Put one legend of all arms beside the panels."""
+    lines = {
+        line.get_label(): line
+        for axis in axes
+        for line in axis.get_legend_handles_labels()[0]
+    }
+    figure.legend(lines.values(), lines.keys(), loc="outside right upper", fontsize=8)
 
 
 def _completeness(plt: Any, result: dict[str, Any]) -> Any:
-    kinds = {k: v for k, v in result["kinds"].items() if v["arms"]}
+    kinds = _shown(result)
     figure, axes = _panels(plt, len(kinds))
     for axis, (kind, v) in zip(axes, kinds.items(), strict=True):
         for name, arm in v["arms"].items():
@@ -63,13 +84,13 @@ def _completeness(plt: Any, result: dict[str, Any]) -> Any:
                           **_look(name))  # fmt: skip
         axis.set(title=kind, xlabel="true S/N", ylabel="completeness", ylim=(0, 1.02))
         axis.set_xlim(1, 60)
-    axes[0].legend(fontsize=7)
+    _legend(figure, axes)
     figure.suptitle("Completeness at 10 false detections per Mpix")
     return figure
 
 
 def _true_false(plt: Any, result: dict[str, Any]) -> Any:
-    kinds = {k: v for k, v in result["kinds"].items() if v["arms"]}
+    kinds = _shown(result)
     figure, axes = _panels(plt, len(kinds))
     for axis, (kind, v) in zip(axes, kinds.items(), strict=True):
         for name, arm in v["arms"].items():
@@ -79,7 +100,7 @@ def _true_false(plt: Any, result: dict[str, Any]) -> Any:
                 axis.semilogx(shown[:, 1], shown[:, 2], **_look(name))
         axis.axvline(10, color="0.8", lw=1)
         axis.set(title=kind, xlabel="false per Mpix", ylabel="true", xlim=(0.3, 70))
-    axes[0].legend(fontsize=7)
+    _legend(figure, axes)
     return figure
 
 
@@ -121,5 +142,5 @@ def _discs(plt: Any, result: dict[str, Any]) -> Any:
         axis.axhline(100, color="0.8", lw=1)
         axis.set(title=f'h = {scale:g}"', xlabel="mu0, mag per square arcsec",
                  ylabel="light kept, percent")  # fmt: skip
-    axes[0].legend(fontsize=7)
+    _legend(figure, axes)
     return figure

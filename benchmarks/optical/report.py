@@ -80,7 +80,7 @@ def _headline(result: dict[str, Any]) -> Part:
     ]
     for kind, v in _kinds(result):
         for name, arm in v["arms"].items():
-            if not arm["model"] or _scarce(v):
+            if not arm["model"] or scarce(v):
                 continue
             got = arm["parts"]["all"]
             rows.append(
@@ -115,7 +115,7 @@ def _pooled(result: dict[str, Any]) -> Rows:
     rows: Rows = []
     groups: dict[str, list[Any]] = {}
     for kind, v in _kinds(result):
-        if kind != "control" and not _scarce(v):
+        if kind != "control" and not scarce(v):
             groups.setdefault(_group(kind, v), []).append(v)
     for title, own in groups.items():
         real = own[0]["real"]
@@ -136,7 +136,7 @@ def _pooled(result: dict[str, Any]) -> Rows:
     return rows
 
 
-def _scarce(entry: dict[str, Any]) -> bool:
+def scarce(entry: dict[str, Any]) -> bool:
     """Return whether a real kind has too few sources to say anything."""
     return bool(entry["real"]) and entry["truths"] < ENOUGH
 

@@ -16,9 +16,9 @@ from bgrem_core.sky_choice import SkyChoice
 from bgrem_core.sky_nodes import (
     LEAST,
     Frame,
+    cell_nodes,
     cell_pixels,
     clipped_mode,
-    clipped_nodes,
     spans,
 )
 from bgrem_core.sky_plateau import iter_plateau
@@ -126,8 +126,11 @@ def iter_sky(
     grid = Grid(shape=(ny, nx), count=count)
     frame = Frame(plane, flags, sigma, grid)
     passes = 4 if denoised else 1
-    first = _low_nodes if denoised else clipped_nodes
-    nodes, used = yield from first(frame, passes)
+    nodes, used = yield from (
+        cell_nodes(frame, passes, _lower_quartile, most=4096)
+        if denoised
+        else cell_nodes(frame, passes, clipped_mode)
+    )
     if denoised:
         reach = max(1, round(fwhm if isfinite(fwhm) else 4.0))
         for step in range(1, passes):
@@ -148,21 +151,9 @@ def iter_sky(
     )
 
 
-def _low_nodes(
-    frame: Frame, passes: int
-) -> Generator[tuple[int, int], None, tuple[_Floats, _Floats]]:
-    """Lower quartile of each cell: of a denoised plane it is sky among sources."""
-    count = frame.grid.count
-    nodes = np.full(count, np.nan)
-    used = np.zeros(count)
-    for index in range(count[0]):
-        values, good = frame.values(frame.rows(index))
-        for k, (start, stop) in enumerate(spans(frame.grid)):
-            pixels, used[index, k] = cell_pixels(values, good, start, stop, 4096)
-            if pixels.size:
-                nodes[index, k] = float(np.quantile(pixels, 0.25))
-        yield index + 1, passes * count[0]
-    return nodes, used
+def _lower_quartile(pixels: _Floats) -> float:
+    """Return what of a denoised cell is sky among sources."""
+    return float(np.quantile(pixels, 0.25))
 
 
 def _masked_nodes(

@@ -12,7 +12,7 @@ from bgrem_core.mesh import node_count
 from bgrem_core.normalize import Scale
 from bgrem_core.planes import Plane
 from bgrem_core.progress import drain
-from bgrem_core.sky_nodes import BLOCK, LEAST, Frame, clipped_nodes
+from bgrem_core.sky_nodes import BLOCK, LEAST, Frame, cell_nodes, clipped_mode
 from bgrem_core.sky_plateau import plateau_level
 
 __all__ = ["SkyChoice", "choose_sky_scale"]
@@ -191,7 +191,7 @@ def _look(data: Plane, flags: Plane, scale: Scale) -> _Blocks:
     zero = float(np.median(sample)) if sample.size else 0.0
     unit = scale.median_sigma or float(sample.std() if sample.size else 0) or abs(zero)
     unit = unit or 1.0
-    nodes, good = drain(clipped_nodes(frame, 1, most=1024, zero=zero))
+    nodes, good = drain(cell_nodes(frame, 1, clipped_mode, most=1024, zero=zero))
     level = np.where(good >= LEAST, (nodes + zero) / unit, np.nan)
     # Error of the clipped mode of 1024 pixels, wider where neighbours agree.
     error = 0.07 * (1 + 3 * max(0.0, scale.rho)) if scale.median_sigma > 0 else 1e-3

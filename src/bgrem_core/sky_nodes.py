@@ -1,6 +1,6 @@
 """Levels of the cells of a plane: what the sky's choice and its estimate both read."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,9 +14,9 @@ __all__ = [
     "BLOCK",
     "LEAST",
     "Frame",
+    "cell_nodes",
     "cell_pixels",
     "clipped_mode",
-    "clipped_nodes",
     "spans",
 ]
 
@@ -63,10 +63,15 @@ class Frame:
         return values, good
 
 
-def clipped_nodes(
-    frame: Frame, passes: int, *, most: int = 16384, zero: float = 0.0
+def cell_nodes(
+    frame: Frame,
+    passes: int,
+    estimate: Callable[[_Floats], float],
+    *,
+    most: int = 16384,
+    zero: float = 0.0,
 ) -> Generator[tuple[int, int], None, tuple[_Floats, _Floats]]:
-    """Clipped mode of each cell less `zero`, and the share of good pixels."""
+    """Estimate of each cell less `zero`, and the share of good pixels."""
     count = frame.grid.count
     nodes = np.full(count, np.nan)
     used = np.zeros(count)
@@ -75,7 +80,7 @@ def clipped_nodes(
         for k, (start, stop) in enumerate(spans(frame.grid)):
             pixels, used[index, k] = cell_pixels(values, good, start, stop, most)
             if pixels.size:
-                nodes[index, k] = clipped_mode(pixels - zero)
+                nodes[index, k] = estimate(pixels - zero)
         yield index + 1, passes * count[0]
     return nodes, used
 

@@ -9,7 +9,7 @@ from scipy import optimize
 from bgrem_core.cells import Grid
 from bgrem_core.mesh import node_count
 from bgrem_core.planes import Plane
-from bgrem_core.sky_nodes import BLOCK, LEAST, Frame, clipped_nodes
+from bgrem_core.sky_nodes import BLOCK, LEAST, Frame, cell_nodes, clipped_mode
 
 __all__ = ["iter_plateau", "plateau_level"]
 
@@ -24,7 +24,7 @@ def iter_plateau(
     side = min(2 * BLOCK, max(8, min(ny, nx) // 8))
     grid = Grid(shape=(ny, nx), count=(node_count(ny, side), node_count(nx, side)))
     frame = Frame(plane, flags, sigma, grid)
-    nodes, used = yield from clipped_nodes(frame, 1)
+    nodes, used = yield from cell_nodes(frame, 1, clipped_mode)
     noise = float(np.median(sigma[ny // 2 : ny // 2 + 1, 0:nx]))
     error = (0.02 if denoised else 2.5 / side) * noise or 1e-30
     level = np.where(used >= LEAST, nodes, np.nan)
