@@ -38,7 +38,7 @@ SHARP = 5.0  # sigma of the deeper image under half the smoothing
 GROUND_I = 2  # index of the i band in the HSC cut-outs
 
 
-def _flat(image: np.ndarray) -> np.ndarray:
+def flattened(image: np.ndarray) -> np.ndarray:
     image = np.ascontiguousarray(image, np.float32)
     return image - sep.Background(image, bw=64, bh=64).back()
 
@@ -89,12 +89,12 @@ def frame(
     kind = np.zeros(len(x), np.int8)
     truth = Truth(x=x, y=y, flux=seen, snr=snr, kind=kind, size=size)
     if alone:
-        differs = psf_filtered(_flat(unit) - source, width) / here
+        differs = psf_filtered(flattened(unit) - source, width) / here
         wrong = np.abs(differs) > TRANSIENT + SEEING * np.abs(own) / here
         mask = ndimage.binary_dilation(wrong, iterations=round(width))
     else:
         mask = np.zeros(unit.shape, bool)
-    mask |= _glare(_flat(unit), width)
+    mask |= _glare(flattened(unit), width)
     return Frame(
         kind=name, sky=sky, place=place, image=unit, source=source,
         mask=mask, truth=truth, fwhm=float(width),
@@ -166,7 +166,7 @@ def decam(folder: Path) -> Iterator[Frame]:
             with fits.open(path) as hdus:
                 data.append(np.asarray(hdus[0].data, np.float32))
                 headers.append(hdus[0].header)
-        flat = [_flat(np.nan_to_num(d)) for d in data]
+        flat = [flattened(np.nan_to_num(d)) for d in data]
         weight = np.array([_spread(f) ** -2 for f in flat])
         for k, image in enumerate(data):
             others = [j for j in range(len(data)) if j != k]
@@ -211,8 +211,8 @@ def noisier(
         image = data + np.float32((times**2 - 1) ** 0.5 * scale.median_sigma) * noise
         fwhm = float(scale.fwhm) if np.isfinite(scale.fwhm) else None
         yield frame(
-            name, band, "field", image, _flat(data), fwhm=fwhm, edge=edge, tiles=tiles,
-            gain=gain / times if gain else None,
+            name, band, "field", image, flattened(data), fwhm=fwhm, edge=edge,
+            tiles=tiles, gain=gain / times if gain else None,
             noise=times * scale.median_sigma,
         )  # fmt: skip
 

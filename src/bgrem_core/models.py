@@ -280,7 +280,7 @@ def find_card(name_or_path: str) -> ModelCard:
     ModelError
         No such model, or a file that cannot be used.
     """
-    return _card(slim.read(_find(name_or_path), body=False))
+    return _card(slim.read(find_file(name_or_path), body=False))
 
 
 def load_model(name_or_path: str, *, device: str = "auto", threads: int = 0) -> Model:
@@ -311,7 +311,7 @@ def load_model(name_or_path: str, *, device: str = "auto", threads: int = 0) -> 
     """
     if device not in _DEVICES:
         raise UsageError(f"device={device!r} is unknown", f"use {', '.join(_DEVICES)}")
-    path = _find(name_or_path)
+    path = find_file(name_or_path)
     file = slim.read(path)
     card = _card(file)
     _check_hash(file)
@@ -337,7 +337,24 @@ def _folder() -> Path:
     return Path(str(resources.files("bgrem_core.weights")))
 
 
-def _find(name_or_path: str) -> Path:
+def find_file(name_or_path: str) -> Path:
+    """Return the file of a model.
+
+    Parameters
+    ----------
+    name_or_path : str
+        Name of a shipped model, or path of a safetensors file.
+
+    Returns
+    -------
+    pathlib.Path
+        A path that was given may not exist.
+
+    Raises
+    ------
+    ModelError
+        No model of that name ships, and it does not look like a path.
+    """
     shipped = {path.stem: path for path in _folder().glob("*.safetensors")}
     if name_or_path in shipped:
         return shipped[name_or_path]

@@ -70,13 +70,6 @@ def test_hits_are_labelled_and_stay_in_the_signal(field):
     assert any(c["hit"].any() for c in crops(dark, 20, rays=1.0))
 
 
-def test_crops_without_rays_are_those_of_before(field):
-    plain = crops(field, 6, hits=0.5, rays=0.0)
-    again = crops(field, 6, hits=0.5)
-    for one, two in zip(plain, again, strict=True):
-        np.testing.assert_array_equal(one["z"], two["z"])
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [("rays", 2.0), ("known", -0.1), ("crop", 65), ("batch", 0), ("rho", 0.9),

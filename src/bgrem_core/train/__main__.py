@@ -12,6 +12,7 @@ from bgrem_core.errors import BGRemError, UsageError
 from bgrem_core.train.bench import trainer
 from bgrem_core.train.loop import Trainer
 from bgrem_core.train.recipe import RECIPES, Recipe, shipped
+from bgrem_core.train.start import read_start
 
 MODELS = {
     "optical": ("optical", "survey"),
@@ -44,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         recipe = _recipe(args.model, args.recipe)
         out = args.out or Path("runs") / args.model
-        run = trainer(recipe, out, device=args.device, workers=args.workers)
+        start = read_start(args.start) if args.start else None
+        run = trainer(
+            recipe, out, start=start, device=args.device, workers=args.workers
+        )
     except BGRemError as error:
         return _fail(error)
     except KeyboardInterrupt:
@@ -97,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
         help="cpu (default; at most 40 minutes of two cores), gpu, or a .json file; "
         "optical has long too: two hours, the full simulator, which needs "
         "napari-bgrem[train]",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="RUN|WEIGHTS",
+        help="begin with the weights of a finished run, of a file, or of a model that "
+        "ships, instead of random ones",
     )
     parser.add_argument("--out", type=Path, help="folder of the run; runs/MODEL")
     parser.add_argument(

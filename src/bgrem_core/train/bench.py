@@ -13,6 +13,7 @@ from bgrem_core.train.fit import fitting_network
 from bgrem_core.train.lock import lock
 from bgrem_core.train.loop import Trainer
 from bgrem_core.train.recipe import Recipe
+from bgrem_core.train.start import Start
 
 __all__ = ["RECIPE", "recipe_of", "trainer"]
 
@@ -21,7 +22,12 @@ _PER_CORE = 4
 
 
 def trainer(
-    recipe: Recipe, folder: Path, *, device: str = "cpu", workers: int = 0
+    recipe: Recipe,
+    folder: Path,
+    *,
+    start: Start | None = None,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> Trainer:
     """Prepare a run, or take up the one that is in the folder.
 
@@ -31,6 +37,8 @@ def trainer(
         What to train, on what, how long.
     folder : pathlib.Path
         Of the run: recipe, simulated data, checkpoint, curves.
+    start : Start, optional
+        Weights to begin with; default random ones.
     device : str, optional
         Torch device: cpu, cuda, mps.
     workers : int, optional
@@ -44,18 +52,27 @@ def trainer(
     Raises
     ------
     UsageError
-        The recipe cannot be trained here, the folder holds a run of another one, or
-        the device is not there.
+        The recipe cannot be trained here, the folder holds a run of another one, the
+        device is not there, or the recipe begins with other weights than are given.
     ReadError
         The checkpoint or the simulated data in the folder are damaged.
     WriteError
         The folder cannot be written.
     """
     _check_machine(recipe, device)
+    if start is not None:
+        recipe = start.told(recipe)
+    elif recipe.start:
+        raise UsageError(
+            f"the recipe begins with the weights {recipe.start[:16]}...",
+            "give them by --from",
+        )
     # The state of the caller's generator is put back: seeds are handed in, not set.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = fitting_network(recipe)
+    if start is not None:
+        start.put_into(network, recipe)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

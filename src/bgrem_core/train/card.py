@@ -126,13 +126,21 @@ def _command(card: ModelCard) -> str:
         return "The recipe is not in the file."
     from bgrem_core.train.recipe import RECIPES, Recipe
 
+    own = {name: value for name, value in recipe.items() if name != "start"}
+    begun = recipe.get("start", "")
+    source = (
+        f" --from WEIGHTS`, begun with the weights `{begun[:16]}...`" if begun else "`"
+    )
     for path in sorted(RECIPES.glob("*.json")):
-        if Recipe.read(path).digest() == card.recipe:
+        if Recipe.read(path).as_dict() == own:
             model, _, name = path.stem.partition("_")
             option = "" if name == "cpu" else f" --recipe {name}"
-            return f"`bgrem-train {model}{option}`; the recipe is in the file."
+            return f"`bgrem-train {model}{option}{source}; the recipe is in the file."
     model = _MODEL_OF.get(recipe["family"], recipe["family"])
-    return f"`bgrem-train {model} --recipe FILE` with the recipe that is in this file."
+    return (
+        f"`bgrem-train {model} --recipe FILE{source} with the recipe that is in this "
+        "file."
+    )
 
 
 def _figures(figures: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from bgrem_core.train.strict import strict
 __all__ = ["RECIPES", "Recipe", "shipped"]
 
 RECIPES = Path(__file__).parent / "recipes"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -43,6 +44,9 @@ class Recipe:
         The family's own settings.
     loop : LoopSettings
         Optimisation.
+    start : str, optional
+        SHA-256 of the weights that it begins with, see `bgrem_core.train.start`; empty
+        for random ones.
     """
 
     family: str
@@ -53,6 +57,7 @@ class Recipe:
     config: dict[str, Any]
     data: Any
     loop: LoopSettings
+    start: str = ""
 
     def __post_init__(self) -> None:
         check_ranges(self, {"seed": SEEDS})
@@ -63,6 +68,11 @@ class Recipe:
                     "give up to 64 of a-z, 0-9, dot, dash and underscore; the first "
                     "is a letter or a digit",
                 )
+        if self.start and not _DIGEST.fullmatch(self.start):
+            raise UsageError(
+                f"start={self.start[:80]!r} is no SHA-256",
+                "leave it out and give the weights by --from",
+            )
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":
@@ -131,6 +141,8 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON types."""
         plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        if not self.start:
+            del plain["start"]
         return plain
 
     def digest(self) -> str:
