@@ -21,6 +21,7 @@ PAGES = ("README.md", "docs/limits.md")
 MARK = re.compile(r"(<!-- figures: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 WIDTH = 88
 SEARCHED = "optical centres"  # what the product searches by default
+RESAMPLED = "resampled"  # noise without a stated correlation
 ENOUGH = 50  # true sources, for a real frame to be quoted
 
 
@@ -76,20 +77,32 @@ def found(result: dict[str, Any]) -> str:
 
 def noise(result: dict[str, Any]) -> str:
     """Say how many detections pure noise gives."""
+    known = [r for r in result["noise"] if r["rho"] != RESAMPLED]
+    rhos = [r["rho"] for r in known]
+    least = min(r["mpix"] for r in result["noise"])
+    out = (
+        f"Detections per Mpix of pure noise, neighbour correlation {min(rhos):g} to "
+        f"{max(rhos):g}, {least:.0f} Mpix each: {_rates(known)}."
+    )
+    resampled = [r for r in result["noise"] if r["rho"] == RESAMPLED]
+    if resampled:
+        out += (
+            " Noise that an interpolation has correlated, another one along each axis "
+            f"of each frame: {_rates(resampled)}."
+        )
+    return out
+
+
+def _rates(rows: list[dict[str, Any]]) -> str:
     parts = []
     for method in ("bgrem", "mesh"):
-        rows = [r for r in result["noise"] if r["method"] == method]
         said = []
         for point in ("catalogue", "deep"):
-            values = [r[point][0] for r in rows]
-            said.append(f"{min(values):.2g} to {max(values):.2g} ({point})")
+            values = [r[point][0] for r in rows if r["method"] == method]
+            ends = dict.fromkeys(f"{v:.2g}" for v in (min(values), max(values)))
+            said.append(f"{' to '.join(ends)} ({point})")
         parts.append(f"{' and '.join(said)} with `{method}`")
-    rhos = [r["rho"] for r in result["noise"]]
-    least = min(r["mpix"] for r in result["noise"])
-    return (
-        f"Detections per Mpix of pure noise, neighbour correlation {min(rhos):g} to "
-        f"{max(rhos):g}, {least:.0f} Mpix each: {'; '.join(parts)}."
-    )
+    return "; ".join(parts)
 
 
 def flux(result: dict[str, Any]) -> str:

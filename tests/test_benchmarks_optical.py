@@ -5,7 +5,9 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
 pytest.importorskip("galsim")
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "optical"
@@ -106,3 +108,23 @@ def test_weights_that_do_not_exist_are_named(benchmark, tmp_path, capsys):
     argv = ["--toy", "--out", str(tmp_path), "--model", "nothing-here"]
     assert benchmark.main([*argv, "--arms", "optical"]) != 0
     assert "nothing-here" in capsys.readouterr().err
+
+
+def test_interpolated_noise_keeps_its_variance_and_is_what_scipy_makes(benchmark):
+    resampled = sys.modules["resampled"]
+    rng = np.random.default_rng(3)
+    seconds = []
+    for _ in range(40):
+        down, across = resampled.draw_kernel(rng), resampled.draw_kernel(rng)
+        white = rng.standard_normal((70, 90), dtype=np.float32)
+        whole = ndimage.correlate(white, np.outer(down, across), mode="constant")
+        inner = whole[
+            resampled.HALF : -resampled.HALF, resampled.HALF : -resampled.HALF
+        ]
+        np.testing.assert_allclose(
+            resampled.through(white, down, across), inner, atol=1e-5
+        )
+        assert np.sum(down**2) == pytest.approx(1, abs=1e-5)
+        seconds.append(float(np.sum(down[2:] * down[:-2])))
+    assert min(seconds) < -0.02  # some swing below zero, some reach far
+    assert max(seconds) > 0.05

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _frames import RESULTS
+from cache import RESULTS
 from denoiser import Denoiser
 from quick import found
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 from _draws import CALIBRATION, TEST, draw
-from _frames import RESULTS
+from cache import RESULTS
 
 from bgrem_core.models import load_model
 from bgrem_core.simulate.survey import LABELS

@@ -6,7 +6,7 @@ python benchmarks/optical/bright_light.py
 import itertools
 
 import numpy as np
-from _frames import Denoiser
+from denoiser import Denoiser
 
 from bgrem_core.level import bright_level
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+RESULTS = Path(__file__).parent / "results"
 VERSION = 1
 """Raised when a number changes its meaning; nothing older is then used."""
 

@@ -10,7 +10,7 @@ import argparse
 import json
 
 import numpy as np
-from _frames import RESULTS
+from cache import RESULTS
 from scipy import ndimage
 
 from bgrem_core.centres import FWHM, log_odds

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from _draws import CALIBRATION, TEST, draw
-from _frames import RESULTS
+from cache import RESULTS
 
 import bgrem_core
 from bgrem_core.models import find_card

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _frames import RESULTS
 from astropy.io import fits
+from cache import RESULTS
 from real import DATA
 from scipy import ndimage
 

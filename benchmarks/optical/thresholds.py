@@ -10,7 +10,9 @@ import json
 import time
 
 import numpy as np
-from _frames import RESULTS, Denoiser, flatten
+from cache import RESULTS
+from denoiser import Denoiser
+from images import flatten
 
 from bgrem_core.detect import detect
 from bgrem_core.simulate import draw_noise

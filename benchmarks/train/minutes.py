@@ -3,7 +3,8 @@
 The shipped recipe with its number of steps cut to shares of 5/40 and 15/40, each with
 its own warm-up and cosine down to a rate of nothing: what somebody gets who has that
 long, not a look at a run in passing. Two measures: the error on held-out crops that
-all arms share, and true positives against the matched filter at ten false per Mpix.
+all arms share, and true positives at ten false per Mpix against the strongest classical
+arm, on frames of the full simulator.
 
 python benchmarks/train/minutes.py [--runs runs/minutes] [--minutes 5 15 40]
 A run that is there already, whole, is not trained again.
@@ -17,12 +18,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import sep
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "optical"))
 
-from _frames import Denoiser
-from first_weights import run_frame
+import quick
 
 from bgrem_core.train import export
 from bgrem_core.train.bench import trainer
@@ -57,10 +56,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs/minutes"))
     parser.add_argument("--minutes", type=int, nargs="+", default=[5, 15, 40])
-    parser.add_argument("--frames", nargs="+", default=["dark", "crowded"])
+    parser.add_argument("--kinds", nargs="+", default=["dark", "crowded"])
+    parser.add_argument("--number", type=int, default=2, help="frames of each kind")
     args = parser.parse_args()
-    sep.set_extract_pixstack(3_000_000)
-    sep.set_sub_object_limit(8192)
     rows = []
     for minutes in args.minutes:
         folder = args.runs / str(minutes)
@@ -70,19 +68,14 @@ def main() -> None:
                 print(minutes, row, flush=True)
         fields, arrays = export.from_run(folder)
         path = export.write(fields, arrays, folder / "weights", overwrite=True)
-        denoise = Denoiser(str(path))
-        frames = {name: run_frame(name, denoise) for name in args.frames}
+        found = quick.found(str(path), tuple(args.kinds), number=args.number)
         rows.append(
             {
                 "minutes": minutes,
                 "steps": run.step,
                 "minutes_taken": round(run.seconds / 60, 1),
                 "held_out": held_out_error(run),
-                "true": {n: f["best"]["denoised"][1] for n, f in frames.items()},
-                "gain_percent": {
-                    n: f["gain_percent"]["matched filter"] for n, f in frames.items()
-                },
-                "blank_rms": {n: f["blank_rms"] for n, f in frames.items()},
+                "to_strongest": {k: v["optical"] for k, v in found.items()},
                 "weights": fields["training"]["tensors"],
             }
         )

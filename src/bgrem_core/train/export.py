@@ -350,8 +350,8 @@ def _parser() -> argparse.ArgumentParser:
         "--figures",
         type=Path,
         metavar="JSON",
-        help="figures of the card: what first_weights.py in the benchmarks of the "
-        "model wrote",
+        help="figures of the card: what the benchmark of the model wrote (run.py of "
+        "optical, first_weights.py of the others)",
     )
     return parser
 
