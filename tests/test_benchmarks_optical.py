@@ -110,6 +110,20 @@ def test_weights_that_do_not_exist_are_named(benchmark, tmp_path, capsys):
     assert "nothing-here" in capsys.readouterr().err
 
 
+def test_simulated_frames_are_scored_both_ways(benchmark, toy):
+    import scored_as_real
+
+    folder = toy[1]
+    argv = ["--toy", "--kinds", "dark", "--out", str(folder)]
+    assert scored_as_real.main([*argv, "--work", str(folder / "work")]) == 0
+    result = json.loads((folder / "scored_as_real.json").read_text())
+    ways = result["kinds"]["dark"]
+    assert list(ways) == [scored_as_real.FOUND, scored_as_real.DRAWN]
+    for way in ways.values():
+        assert way["truths"] > 0
+        assert set(way["to_strongest"]) == {"optical", "optical centres"}
+
+
 def test_interpolated_noise_keeps_its_variance_and_is_what_scipy_makes(benchmark):
     resampled = sys.modules["resampled"]
     rng = np.random.default_rng(3)

@@ -107,16 +107,21 @@ def denoised(denoise: Denoiser, *, told: float = 1.0) -> Callable[[Frame], Searc
     return prepare
 
 
-def centres(denoise: Denoiser) -> Callable[[Frame], Searched]:
-    """Return the arm of the map of centres, as a root of the odds.
+def centres(denoise: Denoiser, *, told: float = 1.0) -> Callable[[Frame], Searched]:
+    """Return the arm of the evidence of centres, as a root of the odds.
 
     Thresholds of a sweep are positive and fall by a factor; maxima do not care how the
-    odds are put.
+    odds are put. ``told`` is as for `denoised`.
     """
 
     def prepare(f: Frame) -> Searched:
-        odds = denoise.centres(f.image, rho=f.rho, sigma_e=f.sigma_e)
-        return Searched(image=np.exp(odds / 4).astype(np.float32), fwhm=f.fwhm)
+        scaled = np.asarray(f.image / np.float32(told), np.float32)
+        found = denoise.evidence(
+            scaled, flat_raw(f.image, f.fwhm) / np.float32(told), fwhm=f.fwhm,
+            rho=f.rho, sigma_e=None if f.sigma_e is None else f.sigma_e * told,
+        )  # fmt: skip
+        image = np.exp(found / 4).astype(np.float32)
+        return Searched(image=image, fwhm=f.fwhm)
 
     return prepare
 
@@ -195,11 +200,11 @@ def model_arm(denoise: Denoiser, *, told: float = 1.0) -> Arm:
     )
 
 
-def centre_arm(denoise: Denoiser) -> Arm:
+def centre_arm(denoise: Denoiser, *, told: float = 1.0) -> Arm:
     return Arm(
-        prepare=centres(denoise),
-        start=3.0,
-        key=f"1 centres {denoise.digest}",
+        prepare=centres(denoise, told=told),
+        start=7.0,
+        key=f"3 centres {denoise.digest}" + ("" if told == 1 else f" {told:g}"),
         recipes=("maxima",),
         model=True,
     )

@@ -2,8 +2,10 @@
 
 import numpy as np
 import sep
+from images import flatten
 
-from bgrem_core.centres import log_odds
+from bgrem_core.centres import evidence, log_odds, pedestal
+from bgrem_core.matched import matched_filter
 from bgrem_core.models import load_model
 from bgrem_core.sampler import sample
 from bgrem_core.schedule import levels
@@ -40,11 +42,26 @@ class Denoiser:
     def tells_centres(self) -> bool:
         return "centre" in self.model.card.config.get("heads", ())
 
-    def centres(
-        self, image: np.ndarray, *, rho: float, sigma_e: float | None
+    def evidence(
+        self, image: np.ndarray, flat: np.ndarray, *, fwhm: float, **told: float | None
     ) -> np.ndarray:
-        """Return the log odds that a source has its centre at each pixel."""
+        """Return the evidence of centres, in one look, as the product searches it.
+
+        ``flat`` is the image without its sky, for the matched filter.
+        """
+        odds, filtered = self.both(image, flat, fwhm=fwhm, **told)
+        return evidence(odds, filtered)
+
+    def both(
+        self, image: np.ndarray, flat: np.ndarray, *, fwhm: float, **told: float | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return log odds of centres, and S/N of what is compact."""
         offset = sep.Background(np.ascontiguousarray(image), bw=256, bh=256).back()
         z = (image - offset).astype(np.float32)
-        said = self.model.appraise(z, 1.0, rho=rho, sigma_e=sigma_e)
-        return log_odds(said["centre"])
+        said = self.model.appraise(z, 1.0, **told)
+        light = flatten(z - said["noise"], blur=0, least=0.3)
+        rho = float(told["rho"] or 0)
+        filtered = matched_filter(
+            flat - pedestal(light, fwhm), fwhm=fwhm, rho_xy=(rho, rho)
+        )
+        return log_odds(said["centre"]), filtered

@@ -143,17 +143,22 @@ class Frame:
 
 
 def simulated(
-    name: str, *, folder: Path, toy: bool = False, artefacts: bool = False
+    name: str,
+    *,
+    folder: Path,
+    toy: bool = False,
+    artefacts: bool = False,
+    number: int = FIELDS,
 ) -> list[Frame]:
     """Return the frames of a kind, drawn once and then read from the folder."""
-    return list(_simulated(name, folder, toy=toy, artefacts=artefacts))
+    return list(_simulated(name, folder, number, toy=toy, artefacts=artefacts))
 
 
 def _simulated(
-    name: str, folder: Path, *, toy: bool, artefacts: bool
+    name: str, folder: Path, count: int, *, toy: bool, artefacts: bool
 ) -> Iterator[Frame]:
     kind, side = KINDS[name], 512 if toy else SIDE
-    fields, skies = APART if kind.apart else (FIELDS, SKIES)
+    fields, skies = APART if kind.apart else (count, SKIES)
     for number in range(1 if toy else fields):
         for sky in SKIES[1:] if toy else skies:
             words = [name, str(side), str(number), sky, *["artefacts"] * artefacts]

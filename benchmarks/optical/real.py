@@ -99,7 +99,10 @@ def frame(
         kind=name, sky=sky, place=place, image=unit, source=source,
         mask=mask, truth=truth, fwhm=float(width),
         rho=float(scale.rho), sigma_e=gain * sigma if gain else None,
-        digest=digest(unit, source, mask, table(truth), np.array([floor, width, edge])),
+        digest=digest(
+            unit, source, mask, table(truth),
+            np.array([floor, width, edge, gain * sigma if gain else 0]),
+        ),
         floor=round(floor, 3), edge=edge, tiles=tiles,
         real=True,
     )  # fmt: skip
@@ -212,7 +215,7 @@ def noisier(
         fwhm = float(scale.fwhm) if np.isfinite(scale.fwhm) else None
         yield frame(
             name, band, "field", image, flattened(data), fwhm=fwhm, edge=edge,
-            tiles=tiles, gain=gain / times if gain else None,
+            tiles=tiles, gain=gain,
             noise=times * scale.median_sigma,
         )  # fmt: skip
 

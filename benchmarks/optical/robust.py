@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from arms import model_arm
+from arms import CENTRES, centre_arm, model_arm
 from cache import Cache
 from denoiser import Denoiser
 from detection import BOOTSTRAP_SEED, ArmOnKind, Prepared, by_place
@@ -26,7 +26,7 @@ def run(
     kinds : dict
         Frames by kind.
     denoisers : dict
-        Models by the name of their arm.
+        Models by the name of their arm; several arms may share one.
     best : dict
         Recipe by kind and arm.
     cache : Cache
@@ -40,7 +40,8 @@ def run(
             area = float(prepared.area.sum())
             sweeps = []
             for told in TOLD:
-                arm = ArmOnKind(prepared, name, model_arm(denoise, told=told))
+                make = centre_arm if name == CENTRES else model_arm
+                arm = ArmOnKind(prepared, name, make(denoise, told=told))
                 counts = arm.sweep(best[kind, name]).counts
                 sweeps.append(by_place(counts, frames))
             true = [float(read_off(s, area, PRIMARY_CAP)[0]) for s in sweeps]

@@ -45,7 +45,7 @@ def both(frame: frames.Frame, number: int) -> Iterator[tuple[str, frames.Frame]]
     image = frame.image + np.float32((TIMES**2 - 1) ** 0.5) * more
     found = real.frame(
         f"{frame.kind}, as real", frame.sky, frame.place, image,
-        real.flattened(frame.image), gain=(frame.sigma_e or 0) / TIMES, fwhm=frame.fwhm,
+        real.flattened(frame.image), gain=frame.sigma_e, fwhm=frame.fwhm,
         edge=frame.edge, tiles=frame.tiles, noise=TIMES,
     )  # fmt: skip
     mask = found.mask | frame.mask
@@ -56,7 +56,11 @@ def both(frame: frames.Frame, number: int) -> Iterator[tuple[str, frames.Frame]]
         (DRAWN, frame.source / np.float32(TIMES), drawn),
     ):
         digest = frames.digest(
-            found.image, source, mask, frames.table(truth), np.array([found.floor])
+            found.image,
+            source,
+            mask,
+            frames.table(truth),
+            np.array([found.floor, found.sigma_e or 0]),
         )
         yield (
             name,
@@ -66,7 +70,7 @@ def both(frame: frames.Frame, number: int) -> Iterator[tuple[str, frames.Frame]]
         )
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -76,7 +80,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=WORK, help="frames and cache")
     parser.add_argument("--toy", action="store_true", help="one small frame a kind")
     parser.add_argument("--out", type=Path, default=HERE / "results")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     chosen, _ = arms.arms(list(ARMS), model=args.model)
     cache = Cache(args.work / "measured.jsonl")
     out: dict[str, dict] = {}
@@ -109,7 +113,8 @@ def main() -> None:
     path = args.out / "scored_as_real.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(path.name)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

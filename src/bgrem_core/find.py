@@ -112,7 +112,9 @@ def find_with_segments(
     light = search_plane(separation, settings, threshold_of=threshold_of, fwhm=fwhm)
     search = light
     if centre_scale is not None and wants_centres(separation, settings):
-        search = centre_search(separation, settings, centre_scale, fwhm=fwhm)
+        search = centre_search(
+            separation, settings, centre_scale, light=light, fwhm=fwhm
+        )
         found = _centres(search, light, settings)
     else:
         found = _detect(light, settings)

@@ -282,8 +282,9 @@ def centre_scale(data: Any) -> dict[str, tuple[Any, ...]]:
     Parameters
     ----------
     data : Any
-        ``rho`` (n,) noise correlations, ``sigma`` (m,) significances, ``level`` (n, m)
-        log odds; all rising.
+        ``rho`` (n,) noise correlations, ``fwhm`` (k,) of the matched filter, pixels,
+        ``sigma`` (m,) significances, ``level`` (n, k, m) evidence; all but the last
+        rising, and that along its last axis.
 
     Returns
     -------
@@ -295,21 +296,22 @@ def centre_scale(data: Any) -> dict[str, tuple[Any, ...]]:
     ValueError
         It is no such table.
     """
-    rho, sigma, level = (
-        np.array(data[k], np.float64) for k in ("rho", "sigma", "level")
-    )
-    shapes = rho.ndim == sigma.ndim == 1 and level.shape == (rho.size, sigma.size)
-    if not shapes or rho.size < 1 or sigma.size < 2 or set(data) != {
-        "rho", "sigma", "level"
-    }:  # fmt: skip
+    names = ("rho", "fwhm", "sigma", "level")
+    if set(data) != set(names):
         raise ValueError("the calibration of the centres is no table")
-    rising = all((np.diff(a) > 0).all() for a in (rho, sigma, level))
-    if not rising or not all(np.isfinite(a).all() for a in (rho, sigma, level)):
+    rho, fwhm, sigma, level = (np.array(data[k], np.float64) for k in names)
+    flat = rho.ndim == fwhm.ndim == sigma.ndim == 1
+    if not flat or level.shape != (rho.size, fwhm.size, sigma.size) or sigma.size < 2:
+        raise ValueError("the calibration of the centres is no table")
+    rising = all((np.diff(a) > 0).all() for a in (rho, fwhm, sigma, level))
+    finite = all(np.isfinite(a).all() and a.size for a in (rho, fwhm, sigma, level))
+    if not rising or not finite or fwhm[0] <= 0:
         raise ValueError("the calibration of the centres does not rise")
     return {
         "rho": tuple(rho.tolist()),
+        "fwhm": tuple(fwhm.tolist()),
         "sigma": tuple(sigma.tolist()),
-        "level": tuple(map(tuple, level.tolist())),
+        "level": tuple(tuple(map(tuple, one)) for one in level.tolist()),
     }
 
 

@@ -55,6 +55,8 @@ class Search:
         "sigma per pixel" or "sigma of the filtered noise".
     filtered : bool
         The matched filter was applied.
+    mesh : Plane
+        What flattening took off, in the unit of the image.
     """
 
     plane: "Plane"
@@ -62,6 +64,7 @@ class Search:
     fwhm: float
     unit: str
     filtered: bool
+    mesh: "Plane"
 
 
 def search_plane(
@@ -111,6 +114,7 @@ def search_plane(
         fwhm=fwhm * 2**0.5 if filtered else fwhm,
         unit="sigma of the filtered noise" if filtered else "sigma per pixel",
         filtered=filtered,
+        mesh=sky.mesh,
     )
 
 
@@ -139,9 +143,10 @@ def centre_search(
     settings: "FindSettings",
     table: Mapping[str, Any],
     *,
+    light: Search,
     fwhm: float,
 ) -> Search:
-    """Prepare the map of centres of a network that tells them.
+    """Prepare the evidence of centres, where a network tells of them.
 
     Parameters
     ----------
@@ -150,7 +155,9 @@ def centre_search(
     settings : FindSettings
         How to search.
     table : mapping
-        Scale of the map; see `bgrem_core.centres`.
+        Scale of the evidence; see `bgrem_core.centres`.
+    light : Search
+        As from `search_plane`: its mesh is taken off the original, too.
     fwhm : float
         FWHM of the PSF, pixels.
 
@@ -160,8 +167,16 @@ def centre_search(
         Where every maximum above the threshold is a source.
     """
     scale, flags = separation.scale, separation.flags
-    rho = scale.rho + UNSURE_RHO * scale.uncertain
-    significance = centres.significance(separation.extras[CENTRE], table, rho)
+    original = _in_sigma(separation, separation.photometric, light.mesh)
+    if not light.filtered:
+        original = _compact(original, light.plane, fwhm)
+    filtered = _filtered(original, fwhm, scale.rho_xy)
+    if scale.uncertain:
+        filtered = _calmed(filtered, max(1.0, _scatter(filtered)))
+    significance = centres.significance(
+        separation.extras[CENTRE], filtered, table,
+        rho=scale.rho + UNSURE_RHO * scale.uncertain, fwhm=fwhm,
+    )  # fmt: skip
 
     def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
         out = significance[rows, cols]
@@ -179,6 +194,7 @@ def centre_search(
         fwhm=fwhm,
         unit="equivalent sigma of the filtered noise",
         filtered=False,
+        mesh=light.mesh,
     )
 
 
@@ -230,19 +246,43 @@ def _noise_free(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
     return np.where(signal > 0, np.float32(1e6), np.float32(0))
 
 
+def _compact(original: LazyPlane, light: "Plane", fwhm: float) -> LazyPlane:
+    """Take off the light that is wider than a source."""
+    margin = centres.reach(fwhm)
+
+    def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
+        wide, inner = _widened((rows, cols), margin, original.shape)
+        under = centres.pedestal(light[wide[0], wide[1]], fwhm)
+        return np.asarray(original[rows, cols] - under[inner])
+
+    return LazyPlane(original.shape, evaluate)
+
+
+def _widened(
+    block: tuple[slice, slice], margin: int, shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the block with a margin, and where the block lies in that."""
+    wide, inner = [], []
+    for s, n in zip(block, shape, strict=True):
+        start, stop = max(s.start - margin, 0), min(s.stop + margin, n)
+        wide.append(slice(start, stop))
+        inner.append(slice(s.start - start, s.stop - start))
+    return (wide[0], wide[1]), (inner[0], inner[1])
+
+
 def _filtered(flat: LazyPlane, fwhm: float, rho_xy: tuple[float, float]) -> LazyPlane:
     margin = int(np.ceil(2 * fwhm)) + 2
 
     def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
-        wide = tuple(
-            slice(max(s.start - margin, 0), min(s.stop + margin, n))
-            for s, n in zip((rows, cols), flat.shape, strict=True)
-        )
+        wide, inner = _widened((rows, cols), margin, flat.shape)
         out = matched_filter(flat[wide[0], wide[1]], fwhm=fwhm, rho_xy=rho_xy)
-        y0, x0 = rows.start - wide[0].start, cols.start - wide[1].start
-        return out[y0 : y0 + rows.stop - rows.start, x0 : x0 + cols.stop - cols.start]
+        return out[inner]
 
     return LazyPlane(flat.shape, evaluate)
+
+
+def _calmed(plane: LazyPlane, scatter: float) -> LazyPlane:
+    return LazyPlane(plane.shape, lambda r, c: plane[r, c] / np.float32(scatter))
 
 
 def _scatter(plane: "Plane") -> float:

@@ -14,8 +14,14 @@ from bgrem_core.search import CENTRE
 from bgrem_core.segments import segment_facts, segments_of
 from bgrem_core.settings import FindSettings
 
+LEVELS = np.array([[-4.0, -2, 0], [-3, -1, 1]])  # by rho, without light
 TABLE = centre_scale(
-    {"rho": [0.0, 0.4], "sigma": [3.0, 4.0, 5.0], "level": [[-4, -2, 0], [-3, -1, 1]]}
+    {
+        "rho": [0.0, 0.4],
+        "fwhm": [2.0, 8.0],
+        "sigma": [3.0, 4.0, 5.0],
+        "level": [[row, row + 0.5] for row in LEVELS],
+    }
 )
 PLACES = [(60.0, 60.0, 900.0), (67.0, 60.0, 500.0), (150.3, 40.6, 300.0)]
 
@@ -81,37 +87,110 @@ def test_masked_centres_are_left_out_and_saturated_ones_kept(separation):
     assert sorted(np.round(table["x"].value)) == [60, 67]
 
 
+def plane(probability, *, rho=0.0, fwhm=2.0, filtered=0.0):
+    """Return the significance of an image, with a filter that says one thing."""
+    image = np.full(probability.shape, filtered, np.float32)
+    return centres.significance(probability, image, TABLE, rho=rho, fwhm=fwhm)
+
+
 def test_the_scale_is_that_of_the_table_and_goes_on_straight():
     level = np.array([-6.0, -4.0, -3.0, 0.0, 3.0])
     # A plane that is even over the reach of the smoothing.
-    p = np.repeat(1 / (1 + np.exp(-level)), 20)[None].repeat(20, axis=0)
-    plane = centres.significance(p.astype("f4"), TABLE, 0.0)
-    seen = plane[0:20, 0:100][10, 10::20]
+    p = np.repeat(1 / (1 + np.exp(-level)), 20)[None].repeat(20, axis=0).astype("f4")
+    seen = plane(p)[0:20, 0:100][10, 10::20]
     np.testing.assert_allclose(seen, [2.0, 3.0, 3.5, 5.0, 6.5], atol=1e-3)
-    other = centres.significance(p.astype("f4"), TABLE, 0.2)[0:20, 0:100][10, 30]
-    assert other == pytest.approx(2.75, abs=1e-3)  # between the rows
-    unknown = centres.significance(p.astype("f4"), TABLE, np.nan)[0:20, 0:100][10, 30]
-    assert unknown == pytest.approx(2.5, abs=1e-3)  # the most cautious
+
+    def at_minus_four(**more):
+        return plane(p, **more)[0:20, 0:100][10, 30]
+
+    assert at_minus_four(rho=0.2) == pytest.approx(2.75, abs=1e-3)  # between the rows
+    assert at_minus_four(rho=np.nan) == pytest.approx(2.5, abs=1e-3)  # most cautious
+    assert at_minus_four(fwhm=4.0) == pytest.approx(2.875, abs=1e-3)  # half way in log
+    assert at_minus_four(fwhm=30.0) == at_minus_four(fwhm=8.0)  # its end
+    # Two log odds are one sigma of the table.
+    more = centres.WEIGHT / 2
+    assert at_minus_four(filtered=2.0) == pytest.approx(3 + 2 * more, abs=1e-3)
+    assert at_minus_four(filtered=np.nan) == at_minus_four()
+    assert at_minus_four(filtered=100.0) == pytest.approx(
+        3 + centres.MOST * more, abs=1e-3
+    )
+
+
+def test_light_that_the_map_says_nothing_of_is_evidence(separation):
+    unsure = np.full(separation.shape, 0.05, np.float32)  # log odds -2.9
+    level = (((-2.0, 0.0, 2.0),) * 2,) * 2
+    extras = {**separation.extras, CENTRE: unsure}
+    table, _ = find_with_segments(
+        dataclasses.replace(separation, extras=extras),
+        # Asks for four sigma of light over the odds that are the same all over.
+        FindSettings(on="centres", threshold=4 + (4 * centres.WEIGHT - 2.9) / 2),
+        centre_scale={**TABLE, "level": level},
+    )
+    x, y = table["x"].value, table["y"].value
+    star = PLACES[2]
+    assert np.hypot(x - star[0], y - star[1]).min() < 1
+    far = [np.hypot(x - a, y - b) > 12 for a, b, _ in PLACES]
+    assert not np.all(far, axis=0).any()
+
+
+def test_a_pedestal_is_what_is_wider_than_a_source():
+    rows, cols = np.mgrid[:120, :160]
+    wide = 20 * (np.hypot(cols - 100, rows - 60) < 30)
+    point = 50 * blob(40, 60, (120, 160), sigma=4 / 2.3548)
+    image = (wide + point - 0.3).astype("f4")
+    holes = image.copy()
+    holes[58:62, 95:105] = np.nan
+    for seen in (image, holes):
+        under = centres.pedestal(seen, 4.0)
+        assert under.dtype == np.float32
+        assert np.isfinite(under).all()
+        assert under.min() == 0
+        assert under[:, :60].max() == 0
+        disc = np.hypot(cols - 100, rows - 60) < 20
+        np.testing.assert_allclose(under[disc], 19.7, rtol=1e-5)
+
+
+def test_extended_light_is_no_evidence_of_centres():
+    rng = np.random.default_rng(5)
+    wide = 6.0 * np.exp(-((np.hypot(*np.mgrid[-110:110, -110:110]) / 60) ** 4))
+    data = 10 * wide + rng.normal(500, 10, (220, 220))
+    plain = clean(data.astype("f4"), gain=2.0, fwhm=4.0)
+    unsure = np.full((220, 220), 0.08, np.float32)
+    level = (((-3.0, -1.0, 1.0),) * 2,) * 2
+    threshold = 4.5 + (4.2 * centres.WEIGHT - 2.44) / 2  # 4.2 sigma of light
+    blank = dataclasses.replace(plain, extras={**plain.extras, CENTRE: unsure})
+    table, _ = find_with_segments(
+        blank, FindSettings(on="centres", threshold=threshold, min_snr=0.0),
+        centre_scale={**TABLE, "level": level},
+    )  # fmt: skip
+    # A few maxima of its noise are high enough; without the pedestal all of them are.
+    assert len(table) < 4
 
 
 def test_the_significance_of_a_block_is_that_of_the_whole(separation):
-    plane = centres.significance(separation.extras[CENTRE], TABLE, 0.1)
-    whole = plane[0:200, 0:220]
-    np.testing.assert_array_equal(plane[55:64, 30:90], whole[55:64, 30:90])
+    p = separation.extras[CENTRE]
+    image = np.asarray(separation.photometric[0:200, 0:220]) / 10
+    part = centres.significance(p, image, TABLE, rho=0.1, fwhm=3.0)
+    whole = part[0:200, 0:220]
+    np.testing.assert_array_equal(part[55:64, 30:90], whole[55:64, 30:90])
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("field", "value"),
     [
-        {"rho": [0.0], "sigma": [3.0, 4.0], "level": [[0.0, -1.0]]},
-        {"rho": [0.0], "sigma": [3.0, 4.0], "level": [[0.0]]},
-        {"rho": [0.0, 0.1], "sigma": [3.0, 4.0], "level": [[0.0, 1.0]]},
-        {"rho": [0.0], "sigma": [4.0], "level": [[0.0]]},
+        ("level", [[[0.0, -1.0, 2.0]] * 2] * 2),
+        ("level", [[0.0, 1.0, 2.0]] * 2),
+        ("level", [[[0.0, 1.0, np.nan]] * 2] * 2),
+        ("rho", [0.0]),
+        ("fwhm", [0.0, 8.0]),
+        ("fwhm", [8.0, 2.0]),
+        ("sigma", [4.0]),
+        ("more", 3),
     ],
 )
-def test_tables_that_do_not_rise_are_refused(bad):
+def test_tables_that_do_not_rise_are_refused(field, value):
     with pytest.raises(ValueError, match="centres"):
-        centre_scale(bad)
+        centre_scale({**TABLE, field: value})
 
 
 def test_facts_of_segments():

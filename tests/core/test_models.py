@@ -424,3 +424,20 @@ def test_electrons_and_correlation_stay_within_what_was_trained():
         model.denoise(z, 1.0, rho=rho, sigma_e=electrons)
     expected = [[0.45, 3, 1], [0, np.log10(3), 1], [0, 0, 0], [0.1, 0, 0]]
     np.testing.assert_allclose(seen, expected, atol=1e-6)
+
+
+def test_half_precision_stays_within_a_percent_of_the_noise():
+    rng = np.random.default_rng(4)
+    image = rng.standard_normal((128, 160), dtype=np.float32)
+    image[60:66, 70:76] += 30
+    single, half = (
+        load_model("optical", device="cpu", precision=p).denoise(image, 1.0)
+        for p in ("single", "half")
+    )
+    assert half.dtype == np.float32
+    assert 0 < np.std(half - single) < 0.01
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(UsageError, match="use single, half"):
+        load_model("optical", precision="double")

@@ -127,7 +127,12 @@ def iterate(
     image: Image, settings: BGRemSettings
 ) -> Generator[Progress, None, Separation]:
     """Take noise and sky off an image; see `Method.iterate`."""
-    model = load_model(settings.model, device=settings.device, threads=settings.threads)
+    model = load_model(
+        settings.model,
+        device=settings.device,
+        threads=settings.threads,
+        precision=settings.precision,
+    )
     if model.card.method != "bgrem":
         raise ModelError(
             f"the model {settings.model!r} is for the method {model.card.method}",
