@@ -165,9 +165,9 @@ def scored_as_real(result: dict[str, Any]) -> str:
         found, drawn = (bounded(way["to_strongest"][SEARCHED]) for way in ways.values())
         said.append(f"{kind} {found} and {drawn} %")
     return (
-        "Simulated frames with their noise tripled, scored as the real ones are (by what "
-        "a matched filter finds without the added noise) and by the sources that were "
-        f"drawn: {'; '.join(said)}."
+        "Simulated frames with their noise tripled, scored as the real ones are (by "
+        "what a matched filter finds before that) and by the sources that were drawn: "
+        f"{'; '.join(said)}."
     )
 
 

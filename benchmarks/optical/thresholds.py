@@ -1,6 +1,6 @@
 """False detections on pure noise against threshold: the table of the model card.
 
-python benchmarks/optical/thresholds.py [--mpix 42] [--model optical]
+python benchmarks/optical/thresholds.py [--mpix 42] [--model optical] [--out FILE]
 
 Three steps cost three times as much and are measured on half the area.
 """
@@ -8,6 +8,7 @@ Three steps cost three times as much and are measured on half the area.
 import argparse
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 from cache import RESULTS
@@ -55,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mpix", type=float, default=42)
     parser.add_argument("--model", default="optical")
+    parser.add_argument("--out", type=Path, default=RESULTS / "thresholds.json")
     args = parser.parse_args()
     denoise = Denoiser(args.model)
     count = int(np.ceil(args.mpix * 1e6 / SIDE**2))
@@ -103,10 +105,9 @@ def main() -> None:
         "rows": rows,
         "minutes": round((time.monotonic() - start) / 60, 1),
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "thresholds.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    print(path.name)
+    args.out.parent.mkdir(exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(args.out.name)
 
 
 if __name__ == "__main__":
