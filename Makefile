@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint docs images benchmark-first clean
+.PHONY: help demo test lint docs images clean
 
 PYTHON ?= python3
 # Extra flags for pip, such as an index that has the CPU build of torch.
@@ -40,11 +40,6 @@ docs: .venv/installed-test
 
 images: .venv/installed
 	$(BIN)/python docs/make_images.py
-
-benchmark-first: .venv/installed-test
-	$(BIN)/python benchmarks/optical/thresholds.py
-	$(BIN)/python benchmarks/optical/first_weights.py
-	$(BIN)/python benchmarks/speed/large_frame.py
 
 clean:
 	rm -rf .venv build dist demo-output .pytest_cache .mypy_cache .ruff_cache \

@@ -166,7 +166,7 @@ def scored_as_real(result: dict[str, Any]) -> str:
         said.append(f"{kind} {found} and {drawn} %")
     return (
         "Simulated frames with their noise tripled, scored as the real ones are (by "
-        "what a matched filter finds before that) and by the sources that were drawn: "
+        "what a matched filter finds before) and by the sources that were drawn: "
         f"{'; '.join(said)}."
     )
 

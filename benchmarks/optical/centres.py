@@ -3,11 +3,12 @@
 On pure noise the maxima of the evidence (see `bgrem_core.centres`) for PSFs of several
 widths, and those of a matched filter, are counted; equal numbers give its table.
 
-python benchmarks/optical/centres.py [--mpix 42] [--model optical]
+python benchmarks/optical/centres.py [--mpix 42] [--model optical] [--out FILE]
 """
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 from cache import RESULTS
@@ -53,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mpix", type=float, default=42)
     parser.add_argument("--model", default="optical")
+    parser.add_argument("--out", type=Path, default=RESULTS / "centres.json")
     args = parser.parse_args()
     model = load_model(args.model, device="cpu")
     frames = int(np.ceil(args.mpix * 1e6 / SIDE**2))
@@ -95,8 +97,8 @@ def main() -> None:
         "calibration": {"centre": table},
     }
     print(json.dumps(result))
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "centres.json").write_text(json.dumps(result, indent=1) + "\n")
+    args.out.parent.mkdir(exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

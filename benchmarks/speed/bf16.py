@@ -4,7 +4,7 @@ The gate: the denoised image differs by less than 1 % of the sky's noise where t
 no light, and by less than 0.2 % of the flux of stars. Both on a simulated frame of the
 fast simulator, in one thread.
 
-python benchmarks/speed/bf16.py [--model optical]
+python benchmarks/speed/bf16.py [--model optical] [--out FILE]
 """
 
 import argparse
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from bgrem_core.models import load_model
 from bgrem_core.photometry import aperture_sums
@@ -30,6 +31,9 @@ REPEATS = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="optical")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "results" / "bf16.json"
+    )
     args = parser.parse_args()
     rng = np.random.default_rng(SEED)
     settings = SceneSettings(
@@ -61,6 +65,8 @@ def main() -> None:
     off = np.abs(sums[1] - sums[0]) / sums[0]
     result = {
         "weights": models[0].card.training["tensors"],
+        "seed": SEED,
+        "processor": torch.backends.cpu.get_cpu_capability(),
         "sky_rms_sigma": round(float(change[blank].std()), 5),
         "stars": int(star.sum()),
         "flux_off_median": round(float(np.median(off)), 5),
@@ -71,8 +77,7 @@ def main() -> None:
     passed = result["sky_rms_sigma"] < SKY and result["flux_off_95"] < STARS
     result["passed"] = bool(passed)
     print(json.dumps(result))
-    path = Path(__file__).parent / "results" / "bf16.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from bgrem_core.planes import LazyPlane
+from bgrem_core.planes import LazyPlane, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FWHM", "MOST", "SMOOTH", "THRESHOLD", "WEIGHT", "evidence", "log_odds",
-    "pedestal", "reach", "significance",
+    "pedestal", "side", "significance",
 ]  # fmt: skip
 
 SMOOTH = 0.8
@@ -41,7 +41,8 @@ WEIGHT, MOST = 0.5, 5.0
 them: chosen on simulated frames that nothing else uses
 (benchmarks/optical/evidence.py)."""
 WIDE = 3.0
-"""Side of the square, in FWHM, below which light counts as compact."""
+"""Light that is narrower than so many FWHM counts as compact. Not tuned: two or three
+find as much."""
 _MARGIN = 5
 _LEAST, _HIGHEST = 1e-6, 1 - 1e-6
 
@@ -65,7 +66,9 @@ def log_odds(probability: "Float") -> "Float":
     return odds
 
 
-def evidence(odds: "Float", filtered: "Float") -> "Float":
+def evidence(
+    odds: "Float", filtered: "Float", *, weight: float = WEIGHT, most: float = MOST
+) -> "Float":
     """Add what the matched filter says to what the network says.
 
     Parameters
@@ -73,16 +76,18 @@ def evidence(odds: "Float", filtered: "Float") -> "Float":
     odds : ndarray
         (ny, nx), as from `log_odds`.
     filtered : ndarray
-        (ny, nx), S/N of a point source at each pixel, with the PSF of the frame; NaN
-        where there is none counts as nothing.
+        (ny, nx), S/N of a point source at each pixel, with the PSF of the frame. NaN
+        adds nothing: the network alone rarely is sure enough.
+    weight, most : float, optional
+        Log odds for each sigma, and the sigma up to which they are added.
 
     Returns
     -------
     ndarray of float32
         Same shape.
     """
-    sigma = np.minimum(np.nan_to_num(filtered, nan=0.0), MOST)
-    out: Float = (odds + WEIGHT * sigma).astype(np.float32)
+    sigma = np.minimum(np.nan_to_num(filtered, nan=0.0), most)
+    out: Float = (odds + weight * sigma).astype(np.float32)
     return out
 
 
@@ -103,17 +108,17 @@ def pedestal(light: "Float", fwhm: float) -> "Float":
     ndarray of float32
         Same shape, not negative.
     """
-    side = reach(fwhm)
-    filled = np.where(np.isfinite(light), light, np.inf)
-    lowest = ndimage.minimum_filter(filled, side, mode="nearest")
-    lowest[~np.isfinite(lowest)] = 0
-    highest = ndimage.maximum_filter(lowest, side, mode="nearest")
+    size, good = side(fwhm), np.isfinite(light)
+    lowest = ndimage.minimum_filter(np.where(good, light, np.inf), size, mode="nearest")
+    # A square within a mask sees but the rim of it, which may be a star.
+    lowest[~good] = 0
+    highest = ndimage.maximum_filter(lowest, size, mode="nearest")
     out: Float = np.maximum(highest, 0).astype(np.float32)
     return out
 
 
-def reach(fwhm: float) -> int:
-    """Return the odd side of the square of `pedestal`, pixels."""
+def side(fwhm: float) -> int:
+    """Return the side of the square of `pedestal`, an odd number of pixels."""
     return 2 * round(WIDE * fwhm / 2) + 1
 
 
@@ -149,14 +154,9 @@ def significance(
     row = _row(table, rho=rho, fwhm=fwhm)
 
     def evaluate(rows: slice, cols: slice) -> "Float":
-        wide = tuple(
-            slice(max(s.start - _MARGIN, 0), min(s.stop + _MARGIN, n))
-            for s, n in zip((rows, cols), probability.shape, strict=True)
-        )
-        odds = log_odds(np.asarray(probability[wide[0], wide[1]]))
-        y0, x0 = rows.start - wide[0].start, cols.start - wide[1].start
-        inner = odds[y0 : y0 + rows.stop - rows.start, x0 : x0 + cols.stop - cols.start]
-        return _straight(evidence(inner, filtered[rows, cols]), row, sigma)
+        wide, inner = widened((rows, cols), _MARGIN, probability.shape)
+        odds = log_odds(np.asarray(probability[wide[0], wide[1]]))[inner]
+        return _straight(evidence(odds, filtered[rows, cols]), row, sigma)
 
     return LazyPlane(probability.shape, evaluate)  # type: ignore[arg-type]
 
@@ -175,12 +175,12 @@ def _row(table: Mapping[str, Any], *, rho: float, fwhm: float) -> "NDArray[np.fl
 
 
 def _straight(
-    odds: "Float", level: "NDArray[np.float64]", sigma: "NDArray[np.float64]"
+    found: "Float", level: "NDArray[np.float64]", sigma: "NDArray[np.float64]"
 ) -> "Float":
     """Interpolate, and go on straight beyond both ends."""
-    out = np.interp(odds, level, sigma)
-    for end, beyond in ((0, odds < level[0]), (-1, odds > level[-1])):
+    out = np.interp(found, level, sigma)
+    for end, beyond in ((0, found < level[0]), (-1, found > level[-1])):
         a, b = (0, 1) if end == 0 else (-2, -1)
         slope = (sigma[b] - sigma[a]) / (level[b] - level[a])
-        out[beyond] = sigma[end] + slope * (odds[beyond] - level[end])
+        out[beyond] = sigma[end] + slope * (found[beyond] - level[end])
     return out.astype(np.float32)

@@ -201,7 +201,7 @@ def _detect(search: Search, settings: "FindSettings") -> Detections:
 
 
 def _centres(search: Search, light: Search, settings: "FindSettings") -> Detections:
-    """Take every maximum of the map of centres, with the light that belongs to it."""
+    """Take every maximum of the evidence, with the light that belongs to it."""
     found = detect_blocks(
         search.plane, threshold=search.threshold, minarea=1, deblend=0, fwhm=search.fwhm
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Model",
     "find_card",
+    "find_file",
     "list_models",
     "load_model",
 ]

@@ -126,3 +126,28 @@ def bands(shape: tuple[int, ...], rows: int = 256) -> Iterator[slice]:
     """Yield slices of rows that cover a plane from the bottom up."""
     for start in range(0, shape[0], rows):
         yield slice(start, min(start + rows, shape[0]))
+
+
+def widened(block: Block, margin: int, shape: tuple[int, ...]) -> tuple[Block, Block]:
+    """Return a block with a margin, cut at the frame, and where the block lies in it.
+
+    Parameters
+    ----------
+    block : tuple of slice
+        Rows and columns, with start and stop.
+    margin : int
+        Pixels on each side.
+    shape : tuple of int
+        (ny, nx) of the frame.
+
+    Returns
+    -------
+    wide, inner : tuple of slice
+        ``plane[wide][inner]`` is ``plane[block]``.
+    """
+    wide, inner = [], []
+    for s, n in zip(block, shape, strict=True):
+        start, stop = max(s.start - margin, 0), min(s.stop + margin, n)
+        wide.append(slice(start, stop))
+        inner.append(slice(s.start - start, s.stop - start))
+    return (wide[0], wide[1]), (inner[0], inner[1])

@@ -10,7 +10,7 @@ from bgrem_core import centres
 from bgrem_core.image import MaskBit
 from bgrem_core.matched import matched_filter
 from bgrem_core.photometry import DEFAULT_FWHM
-from bgrem_core.planes import LazyPlane
+from bgrem_core.planes import LazyPlane, widened
 from bgrem_core.sky import estimate_sky
 from bgrem_core.sky_choice import SkyChoice
 from bgrem_core.thresholds import matched_threshold, point, unfiltered_threshold
@@ -35,6 +35,8 @@ ThresholdOf = Callable[[str, float, int], float]
 
 CENTRE = "centre"
 """Key of `Separation.extras` with the probability that a source has its centre here."""
+DEAD = 10.0
+"""Sigma below the sky from which a pixel cannot be noise."""
 UNSURE_RHO = 0.15
 """How far the noise correlation may be off where it is called uncertain."""
 
@@ -52,7 +54,8 @@ class Search:
     fwhm : float
         Of a point source in that plane, pixels.
     unit : str
-        "sigma per pixel" or "sigma of the filtered noise".
+        "sigma per pixel", "sigma of the filtered noise", or "equivalent sigma of the
+        filtered noise" of the evidence of centres.
     filtered : bool
         The matched filter was applied.
     mesh : Plane
@@ -168,8 +171,10 @@ def centre_search(
     """
     scale, flags = separation.scale, separation.flags
     original = _in_sigma(separation, separation.photometric, light.mesh)
-    if not light.filtered:
-        original = _compact(original, light.plane, fwhm)
+    cleaned, denoised = _fully_cleaned(separation)
+    if denoised:
+        quiet = _in_sigma(separation, cleaned, light.mesh)
+        original = _compact(original, quiet, fwhm)
     filtered = _filtered(original, fwhm, scale.rho_xy)
     if scale.uncertain:
         filtered = _calmed(filtered, max(1.0, _scatter(filtered)))
@@ -193,7 +198,7 @@ def centre_search(
         ),
         fwhm=fwhm,
         unit="equivalent sigma of the filtered noise",
-        filtered=False,
+        filtered=True,
         mesh=light.mesh,
     )
 
@@ -246,35 +251,26 @@ def _noise_free(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
     return np.where(signal > 0, np.float32(1e6), np.float32(0))
 
 
-def _compact(original: LazyPlane, light: "Plane", fwhm: float) -> LazyPlane:
-    """Take off the light that is wider than a source."""
-    margin = centres.reach(fwhm)
+def _compact(original: LazyPlane, quiet: LazyPlane, fwhm: float) -> LazyPlane:
+    """Take off the light that is wider than a source, and pixels that are dead."""
+    margin = centres.side(fwhm)
 
     def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
-        wide, inner = _widened((rows, cols), margin, original.shape)
-        under = centres.pedestal(light[wide[0], wide[1]], fwhm)
-        return np.asarray(original[rows, cols] - under[inner])
+        wide, inner = widened((rows, cols), margin, original.shape)
+        light, here = quiet[wide[0], wide[1]], original[rows, cols]
+        light[light < -DEAD] = np.nan
+        out = np.asarray(here - centres.pedestal(light, fwhm)[inner])
+        out[here < -DEAD] = np.nan
+        return out
 
     return LazyPlane(original.shape, evaluate)
-
-
-def _widened(
-    block: tuple[slice, slice], margin: int, shape: tuple[int, int]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the block with a margin, and where the block lies in that."""
-    wide, inner = [], []
-    for s, n in zip(block, shape, strict=True):
-        start, stop = max(s.start - margin, 0), min(s.stop + margin, n)
-        wide.append(slice(start, stop))
-        inner.append(slice(s.start - start, s.stop - start))
-    return (wide[0], wide[1]), (inner[0], inner[1])
 
 
 def _filtered(flat: LazyPlane, fwhm: float, rho_xy: tuple[float, float]) -> LazyPlane:
     margin = int(np.ceil(2 * fwhm)) + 2
 
     def evaluate(rows: slice, cols: slice) -> "NDArray[np.float32]":
-        wide, inner = _widened((rows, cols), margin, flat.shape)
+        wide, inner = widened((rows, cols), margin, flat.shape)
         out = matched_filter(flat[wide[0], wide[1]], fwhm=fwhm, rho_xy=rho_xy)
         return out[inner]
 

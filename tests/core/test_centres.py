@@ -10,7 +10,7 @@ from bgrem_core.catalog import SourceFlag
 from bgrem_core.find import find_with_segments
 from bgrem_core.image import MaskBit
 from bgrem_core.model_card import centre_scale
-from bgrem_core.search import CENTRE
+from bgrem_core.search import CENTRE, centre_search, search_plane
 from bgrem_core.segments import segment_facts, segments_of
 from bgrem_core.settings import FindSettings
 
@@ -150,6 +150,36 @@ def test_a_pedestal_is_what_is_wider_than_a_source():
         np.testing.assert_allclose(under[disc], 19.7, rtol=1e-5)
 
 
+def test_a_star_beside_a_mask_is_not_its_own_pedestal():
+    rows, cols = np.mgrid[:120, :120]
+    image = (50 * blob(60, 60, (120, 120), sigma=4 / 2.3548)).astype("f4")
+    image[cols - rows > 6] = np.nan  # a slanted edge: corners of squares see the star
+    assert centres.pedestal(image, 4.0).max() < 1
+
+
+def test_a_dead_pixel_beside_a_star_does_not_hide_it():
+    rng = np.random.default_rng(8)
+    star = 40 * blob(80, 70, sigma=1.8)
+    data = star + rng.normal(500, 10, (200, 220))
+    data[70, 83] -= 4000
+    plain = clean(data.astype("f4"), gain=2.0, fwhm=4.2)
+    noise = plain.image.data - 500 - star  # what a perfect network would say
+    said = np.full((200, 220), 0.02) + 0.6 * blob(80, 70)
+    parts = {**plain.parts, "noise": np.where(noise < -100, 0, noise).astype("f4")}
+    separation = dataclasses.replace(
+        plain, parts=parts, extras={**plain.extras, CENTRE: said.astype("f4")}
+    )
+    image = separation.photometric
+    assert float(image[70:71, 83:84][0, 0]) < -3000
+    level = (((-4.0, -1.0, 2.0),) * 2,) * 2
+    table, _ = find_with_segments(
+        separation, FindSettings(on="centres", threshold=4.2, min_snr=0.0),
+        centre_scale={**TABLE, "level": level},
+    )  # fmt: skip
+    gap = np.hypot(table["x"].value - 80, table["y"].value - 70)
+    assert gap.min() < 1.5
+
+
 def test_extended_light_is_no_evidence_of_centres():
     rng = np.random.default_rng(5)
     wide = 6.0 * np.exp(-((np.hypot(*np.mgrid[-110:110, -110:110]) / 60) ** 4))
@@ -163,7 +193,7 @@ def test_extended_light_is_no_evidence_of_centres():
         blank, FindSettings(on="centres", threshold=threshold, min_snr=0.0),
         centre_scale={**TABLE, "level": level},
     )  # fmt: skip
-    # A few maxima of its noise are high enough; without the pedestal all of them are.
+    # A maximum of its noise may be high enough; without the pedestal nine are.
     assert len(table) < 4
 
 
@@ -173,6 +203,21 @@ def test_the_significance_of_a_block_is_that_of_the_whole(separation):
     part = centres.significance(p, image, TABLE, rho=0.1, fwhm=3.0)
     whole = part[0:200, 0:220]
     np.testing.assert_array_equal(part[55:64, 30:90], whole[55:64, 30:90])
+
+
+def test_a_block_of_the_searched_plane_is_that_of_the_whole(separation):
+    flags = separation.flags.copy()
+    flags[30:60, 100:130] = MaskBit.USER
+    parts = {**separation.parts, "noise": np.zeros((200, 220), np.float32)}
+    masked = dataclasses.replace(separation, flags=flags, parts=parts)
+    assert masked.quiet_plane is not None  # so that the pedestal is taken off, too
+    settings = FindSettings(on="centres")
+    light = search_plane(masked, settings, fwhm=4.5)
+    search = centre_search(masked, settings, TABLE, light=light, fwhm=4.5)
+    whole = search.plane[0:200, 0:220]
+    for rows, cols in ((slice(40, 77), slice(90, 141)), (slice(0, 9), slice(200, 220))):
+        part = search.plane[rows, cols]
+        np.testing.assert_allclose(part, whole[rows, cols], atol=1e-5)
 
 
 @pytest.mark.parametrize(

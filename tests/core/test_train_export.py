@@ -155,7 +155,14 @@ def test_the_card_of_a_shipped_recipe_names_its_command(name, said):
     assert ("GalSim" in text) == (recipe.family == "survey")
 
 
-@pytest.mark.parametrize("name", ["optical", "gamma", "satellites"])
+def test_a_card_made_again_from_its_file_is_the_same(whole, tmp_path):
+    assert export.main(["--run", str(whole[0]), "--out", str(tmp_path)]) == 0
+    model = load_model(str(tmp_path / "optical.safetensors"), device="cpu")
+    again = card_text(model.card, model.sha256)
+    assert again == (tmp_path / "optical.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["optical", "optical-paper", "gamma", "satellites"])
 def test_the_cards_that_ship_are_the_generated_ones(name):
     model = load_model(name, device="cpu")
     beside = SRC / "bgrem_core" / "weights" / f"{name}.md"

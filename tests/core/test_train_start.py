@@ -10,11 +10,13 @@ torch = pytest.importorskip("torch")
 from train_runs import weights  # noqa: E402
 
 from bgrem_core.errors import ModelError, ReadError, UsageError  # noqa: E402
+from bgrem_core.models import load_model  # noqa: E402
 from bgrem_core.train import __main__ as command  # noqa: E402
 from bgrem_core.train import export  # noqa: E402
 from bgrem_core.train.bench import recipe_of, trainer  # noqa: E402
 from bgrem_core.train.card import card_text  # noqa: E402
-from bgrem_core.train.recipe import Recipe  # noqa: E402
+from bgrem_core.train.fit import fitting_network  # noqa: E402
+from bgrem_core.train.recipe import Recipe, shipped  # noqa: E402
 from bgrem_core.train.start import read_start  # noqa: E402
 
 
@@ -22,8 +24,7 @@ from bgrem_core.train.start import read_start  # noqa: E402
 def second(recipe):
     """Return a recipe that what the first one leaves can begin."""
     loop = dataclasses.replace(recipe.loop, steps=2, warmup=1)
-    config = {**recipe.config, "heads": ["mae"]}
-    return dataclasses.replace(recipe, config=config, loop=loop, version="2")
+    return dataclasses.replace(recipe, loop=loop, version="2")
 
 
 def test_it_begins_with_the_averaged_weights_of_a_run(whole, second, folder):
@@ -31,15 +32,31 @@ def test_it_begins_with_the_averaged_weights_of_a_run(whole, second, folder):
     begun, raw = weights(trainer(second, folder, start=start))
     averaged, _ = weights(whole[1])
     for name, value in averaged.items():
-        if not name.startswith("out."):  # the head mse was left behind
+        if not name.startswith("out."):
             assert torch.equal(begun[name], value), name
             assert torch.equal(raw[name], value), name
-    fields, arrays = export.from_run(whole[0])
+    # The head mse was left behind when the run was exported: it begins anew.
+    assert torch.equal(begun["out.weight"][:4], averaged["out.weight"][:4])
+    assert averaged["out.weight"][4:].any()
+    assert not begun["out.weight"][4:].any()
+    fields, _ = export.from_run(whole[0])
     assert recipe_of(folder).start == start.digest == fields["training"]["tensors"]
-    assert torch.equal(begun["out.weight"], torch.from_numpy(arrays["out.weight"]))
 
 
-def test_a_file_is_as_good_as_its_run_and_the_command_goes_on(
+def test_shipped_weights_begin_the_recipe_that_made_them(folder):
+    long = Recipe.read(shipped("optical", "long"))
+    network = fitting_network(long)
+    read_start("optical").put_into(network, long)
+    mine = network.state_dict()
+    theirs = load_model("optical", device="cpu")
+    assert theirs.card.config["heads"] != long.config["heads"]
+    state = read_start("optical").state
+    assert torch.equal(mine["stem.weight"], state["stem.weight"])
+    heads = theirs.card.config["heads"]
+    assert torch.equal(mine["out.bias"][network.rows(heads)], state["out.bias"])
+
+
+def test_the_same_command_goes_on_and_needs_the_start_no_more(
     whole, second, folder, tmp_path, capsys
 ):
     assert export.main(["--run", str(whole[0]), "--out", str(tmp_path)]) == 0
@@ -50,9 +67,15 @@ def test_a_file_is_as_good_as_its_run_and_the_command_goes_on(
     line = ["optical", "--recipe", str(path), "--out", str(folder)]
     assert command.main([*line, "--from", str(file)]) == 0
     assert "done: 2 steps" in capsys.readouterr().out
+    assert command.main([*line, "--from", str(file)]) == 0
+    assert command.main(line) == 0
+    own = ["optical", "--recipe", str(folder / "recipe.json"), "--out", str(folder)]
+    assert command.main(own) == 0
+    capsys.readouterr()
+    other = json.dumps(dataclasses.replace(second, seed=5).as_dict())
+    path.write_text(other)
     assert command.main(line) != 0
     assert "belongs to another recipe" in capsys.readouterr().err
-    assert command.main([*line, "--from", str(file)]) == 0
 
 
 def test_the_card_says_what_it_began_with(whole, second, folder):
@@ -61,9 +84,10 @@ def test_the_card_says_what_it_began_with(whole, second, folder):
         pass
     fields, _ = export.from_run(folder)
     card = export.ModelCard.from_dict(fields, where="test")
-    assert f"--from WEIGHTS`, begun with the weights `{start.digest[:16]}" in card_text(
-        card, "0" * 64
-    )
+    text = card_text(card, "0" * 64)
+    assert "--from WEIGHTS` with the recipe that is in this file" in text
+    assert f"it began with the weights `{start.digest[:16]}" in text
+    assert "minutes more" in text
 
 
 def test_a_recipe_with_a_start_asks_for_it(whole, second, folder):
@@ -78,13 +102,22 @@ def test_a_recipe_with_a_start_asks_for_it(whole, second, folder):
         dataclasses.replace(second, start="x")
 
 
-def test_weights_of_another_network_are_refused(whole, recipe, second, folder):
+def test_weights_of_another_network_are_refused(whole, second, folder):
     wider = dataclasses.replace(second, config={"widths": [8, 16], "heads": ["mae"]})
-    for other in (recipe, wider):  # with one head more, and wider
-        with pytest.raises(UsageError, match="belong to another network"):
-            trainer(other, folder, start=read_start(whole[0]))
+    with pytest.raises(UsageError, match="belong to another network"):
+        trainer(wider, folder, start=read_start(whole[0]))
     with pytest.raises(UsageError, match="belong to another network"):
         trainer(second, folder, start=read_start("gamma"))
+
+
+def test_a_run_that_has_not_ended_is_no_start(recipe, folder):
+    for row in trainer(recipe, folder).run():
+        if row["step"] == 3:
+            break
+    for _ in trainer(recipe, folder).run(max_seconds=0.01):
+        pass
+    with pytest.raises(UsageError, match="has not ended"):
+        read_start(folder)
 
 
 def test_a_start_that_is_not_there_is_said(tmp_path):

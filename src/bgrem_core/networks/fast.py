@@ -129,13 +129,17 @@ class FastUNet(nn.Module):
         out = self.out(functional.leaky_relu(h, _SLOPE))
         return functional.pixel_shuffle(out, 2).float()
 
+    def rows(self, heads: Sequence[str]) -> list[int]:
+        """Return the rows of the last layer's weights that belong to some heads."""
+        return [4 * self.heads.index(h) + k for h in heads for k in range(4)]
+
     def slim(self) -> "FastUNet":
         """Return a copy for use: without the other estimate of the noise."""
         chosen = self.heads[self.head]
         kept = [h for h in self.heads if h == chosen or h not in NOISE]
         slim = FastUNet(heads=kept, head=chosen, **self.config)  # type: ignore[arg-type]
         state = self.state_dict()
-        own = [4 * self.heads.index(h) + k for h in kept for k in range(4)]
+        own = self.rows(kept)
         state["out.weight"] = state["out.weight"][own]
         state["out.bias"] = state["out.bias"][own]
         slim.load_state_dict(state)

@@ -1,5 +1,6 @@
 """Put a recipe on the bench: network, batches, loop, in the folder of the run."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -60,8 +61,11 @@ def trainer(
         The folder cannot be written.
     """
     _check_machine(recipe, device)
+    there = (folder / checkpoint.STATE).exists()
     if start is not None:
         recipe = start.told(recipe)
+    elif there:
+        recipe = _with_its_start(recipe, folder)
     elif recipe.start:
         raise UsageError(
             f"the recipe begins with the weights {recipe.start[:16]}...",
@@ -71,7 +75,7 @@ def trainer(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = fitting_network(recipe)
-    if start is not None:
+    if start is not None and not there:
         start.put_into(network, recipe)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +124,14 @@ def recipe_of(folder: Path) -> Recipe:
             f"{path} is damaged: {error.sentence}",
             "put the recipe of that run there, or use a new folder",
         ) from error
+
+
+def _with_its_start(recipe: Recipe, folder: Path) -> Recipe:
+    """Return the recipe with the start of the run that is there, if that is all."""
+    if not (folder / RECIPE).exists():
+        return recipe
+    begun = dataclasses.replace(recipe, start=recipe_of(folder).start)
+    return begun if begun == recipe_of(folder) else recipe
 
 
 def _check_machine(recipe: Recipe, device: str) -> None:

@@ -90,6 +90,8 @@ def _calibrated(card: ModelCard) -> str:
 
 def _worth(card: ModelCard) -> str:
     minutes = f"{card.training.get('minutes', 0):.0f} minutes"
+    if card.training.get("recipe", {}).get("start"):
+        minutes += " more, from weights that were there,"
     known = _MEASURED if card.figures.get("table") else _NOT_MEASURED
     return f"Trained for {minutes} on {_device(card.training)}.\n{known}"
 
@@ -128,18 +130,23 @@ def _command(card: ModelCard) -> str:
 
     own = {name: value for name, value in recipe.items() if name != "start"}
     begun = recipe.get("start", "")
-    source = (
-        f" --from WEIGHTS`, begun with the weights `{begun[:16]}...`" if begun else "`"
-    )
+    source, end = "", "."
+    if begun:
+        source, end = (
+            " --from WEIGHTS",
+            f"; it began with the weights `{begun[:16]}...`.",
+        )
     for path in sorted(RECIPES.glob("*.json")):
         if Recipe.read(path).as_dict() == own:
             model, _, name = path.stem.partition("_")
             option = "" if name == "cpu" else f" --recipe {name}"
-            return f"`bgrem-train {model}{option}{source}; the recipe is in the file."
+            return (
+                f"`bgrem-train {model}{option}{source}`; the recipe is in the file{end}"
+            )
     model = _MODEL_OF.get(recipe["family"], recipe["family"])
     return (
-        f"`bgrem-train {model} --recipe FILE{source} with the recipe that is in this "
-        "file."
+        f"`bgrem-train {model} --recipe FILE{source}` with the recipe that is in this "
+        f"file{end}"
     )
 
 

@@ -248,6 +248,8 @@ def write(
     WriteError
         Such weights exist, or the folder cannot be written.
     """
+    # In the order in which the file gives it back: its card is made again from it.
+    fields = json.loads(json.dumps(fields, sort_keys=True))
     card = ModelCard.from_dict(fields, where="the export")
     path = folder / f"{card.name}.safetensors"
     if path.exists() and not overwrite:

@@ -9,7 +9,8 @@ import torch
 
 from bgrem_core.errors import UsageError
 from bgrem_core.model_card import ModelCard
-from bgrem_core.models import find_file
+from bgrem_core.models import find_file, load_model
+from bgrem_core.networks import FastUNet
 from bgrem_core.train.export import from_run, from_weights, tensors_digest
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class Start:
         Parameters
         ----------
         network : torch.nn.Module
-            Of the recipe; changed in place.
+            Of the recipe; changed in place. Heads that the weights do not have stay as
+            they are.
         recipe : Recipe
             Says which network it is.
 
@@ -85,10 +87,18 @@ class Start:
         UsageError
             The weights belong to another network.
         """
-        own, heads = network.state_dict(), list(getattr(network, "heads", ()))
-        shapes = {name: tuple(value.shape) for name, value in self.state.items()}
+        own = network.state_dict()
+        whole = dict(self.state)
+        if isinstance(network, FastUNet):
+            heads = self.config.get("heads", ())
+            if heads and set(heads) <= set(network.heads):
+                rows = network.rows(heads)
+                for name in ("out.weight", "out.bias"):
+                    whole[name] = own[name].index_copy(
+                        0, torch.tensor(rows), self.state[name]
+                    )
+        shapes = {name: tuple(value.shape) for name, value in whole.items()}
         fits = shapes == {name: tuple(value.shape) for name, value in own.items()}
-        fits &= heads == list(self.config.get("heads", heads))
         if recipe.network != self.network or not fits:
             raise UsageError(
                 f"the weights {self.name} belong to another network than the recipe: "
@@ -96,7 +106,7 @@ class Start:
                 "set network and config of the recipe to these, or train without "
                 "--from",
             )
-        network.load_state_dict(dict(self.state))
+        network.load_state_dict(whole)
 
 
 def read_start(source: str | Path) -> Start:
@@ -117,12 +127,20 @@ def read_start(source: str | Path) -> Start:
     ------
     ReadError
         The folder holds no run, or a damaged one.
+    UsageError
+        The run has not ended, or has no output for absolute errors.
     ModelError
         There are no such weights, or they are damaged.
     """
     if Path(source).is_dir():
         fields, arrays = from_run(Path(source))
+        if not fields["training"]["finished"]:
+            raise UsageError(
+                f"the run {source} has not ended: its weights still change",
+                "let it end, or export it and give the file",
+            )
     else:
+        load_model(str(source), device="cpu")  # checks what a user's file may be
         fields, arrays = from_weights(find_file(str(source)))
     card = ModelCard.from_dict(fields, where=str(source))
     state = {name: torch.from_numpy(array) for name, array in arrays.items()}
