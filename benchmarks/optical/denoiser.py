@@ -1,5 +1,8 @@
 """The model under test, with the digest of its numbers."""
 
+import hashlib
+import json
+
 import numpy as np
 import sep
 from images import flatten
@@ -18,12 +21,17 @@ class Denoiser:
     ----------
     digest : str
         SHA-256 of the tensors: results are filed under it.
+    searched : str
+        Short SHA-256 of what the card says of detection.
     """
 
     def __init__(self, name: str = "optical") -> None:
         self.name = name
         self.model = load_model(name, device="cpu")
-        self.digest = self.model.card.training["tensors"]
+        card = self.model.card
+        self.digest = card.training["tensors"]
+        said = json.dumps([card.thresholds, card.calibration], sort_keys=True)
+        self.searched = hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def __call__(
         self, image: np.ndarray, *, rho: float, sigma_e: float | None, steps: int = 1

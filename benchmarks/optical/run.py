@@ -147,17 +147,23 @@ def _other_parts(
     methods = {"mesh": ("", "")}
     if "optical" in networks:
         methods["bgrem"] = o.model, networks["optical"].digest
-    searched = {n: (m, d and f"{d} {SEARCH}") for n, (m, d) in methods.items()}
-    by_arm = dict(networks)
-    if arms.CENTRES in chosen and "optical" in networks:
-        by_arm[arms.CENTRES] = networks["optical"]
+    # What is found depends on the card, too: its thresholds and its calibration.
+    searched = {
+        n: (m, d and f"{d} {SEARCH} {networks['optical'].searched}")
+        for n, (m, d) in methods.items()
+    }
+    product = {
+        name: networks["optical"]
+        for name in ("optical", arms.CENTRES)
+        if name in chosen and "optical" in networks
+    }
     parts = {
         "flux": lambda: flux.run(kinds, searched, cache),
         "sky": lambda: sky.run(kinds, methods, cache),
         "blank": lambda: sky.run_blank(kinds, chosen, cache),
         "noise": lambda: noise.run(searched, cache, toy=o.toy),
         "discs": lambda: discs.run(networks, cache, toy=o.toy),
-        "robust": lambda: robust.run(own, by_arm, _recipes(result), cache),
+        "robust": lambda: robust.run(own, product, _recipes(result), cache),
         "speed": lambda: _speed(kinds, chosen, result),
     }
     for name in o.parts:

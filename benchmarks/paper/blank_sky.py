@@ -10,7 +10,7 @@ import numpy as np
 from cleaned import Maker, blank, flat, mean_error, which
 from equal import MATCHED, arm, compare
 from example import makers
-from given import Given
+from given import NOISE, Given
 from images import DEFAULT_CONV, flat_raw
 from picture import colour, halves, new
 from scipy import ndimage
@@ -108,7 +108,9 @@ def _against_found(axis: Any, result: dict[str, Any]) -> None:
         rms = result["blank"][name]["rms"][0]
         axis.errorbar([rms], [value], [[max(value - low, 0)], [max(high - value, 0)]],
                       fmt="o", capsize=3, color=colour(name))  # fmt: skip
-        axis.annotate(name, (rms, value), xytext=(7, 5), textcoords="offset points",
+        left = name.startswith(NOISE)  # beside the filters' names, not across them
+        axis.annotate(name, (rms, value), xytext=(-7 if left else 7, 5),
+                      textcoords="offset points", ha="right" if left else "left",
                       fontsize=9, color=colour(name))  # fmt: skip
     axis.axhline(1, color="0.8", lw=1, zorder=0)
     axis.set_xscale("log")

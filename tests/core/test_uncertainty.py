@@ -15,7 +15,9 @@ torch = pytest.importorskip("torch")
 WIDTH = 0.7
 HEADS = ["mae", "q68", "artefact", "centre"]
 TABLE = [[0.1, 0.2], [1.0, 1.5]]
-SCALE = {"rho": [0.0], "sigma": [3.0, 5.0], "level": [[-3.0, 0.0]]}
+SCALE = {
+    "rho": [0.0], "fwhm": [4.0], "sigma": [3.0, 5.0], "level": [[[-3.0, 0.0]]]
+}  # fmt: skip
 
 
 def fields(network, **calibration):
