@@ -1,7 +1,7 @@
 """Write the figures that pages quote, from what the benchmarks measured.
 
 A page has `<!-- figures: NAME -->text<!-- end -->`; the text between is made here from
-benchmarks/optical/results, so that no number in it is typed by hand.
+the results of the benchmarks, so that no number in it is typed by hand.
 
     python docs/figures.py [--check]
 """
@@ -171,14 +171,42 @@ def scored_as_real(result: dict[str, Any]) -> str:
     )
 
 
-SENTENCES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+def robust(result: dict[str, Any]) -> str:
+    """Say what a wrong scale of the noise costs."""
+    said = []
+    for kind, arms in result["robust"].items():
+        low, high = (bounded(arms[SEARCHED][told]) for told in ("0.7", "1.4"))
+        said.append(f"{kind} {low} and {high} %")
+    return (
+        "True sources found at 10 false per Mpix, with the noise taken for 0.7 and for "
+        f"1.4 times what it is: {'; '.join(said)}."
+    )
+
+
+def large(rows: list[dict[str, Any]]) -> str:
+    """Say what a large frame takes."""
+    side = max(r["size"] for r in rows)
+    bare, found = sorted(
+        (r for r in rows if r["size"] == side), key=lambda r: len(r["arguments"])
+    )
+    return (
+        f"A frame of {side} x {side} pixels took {bare['peak_anonymous_MB']} MB of own "
+        f"memory and {bare['cpu_s']:.0f} s of CPU time on one thread, "
+        f"{found['peak_anonymous_MB']} MB and {found['cpu_s']:.0f} s with a catalogue, "
+        "on a busy machine (`benchmarks/speed/large_frame.py`)."
+    )
+
+
+SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "found": ("benchmark.json", found),
     "scored_as_real": ("scored_as_real.json", scored_as_real),
     "noise": ("benchmark.json", noise),
+    "robust": ("benchmark.json", robust),
     "flux": ("benchmark.json", flux),
     "sky": ("benchmark.json", sky),
     "coverage": ("coverage.json", coverage),
     "artefacts": ("artefacts.json", artefacts),
+    "large": ("../../speed/results/large_frame.json", large),
 }
 """What makes the text of each name, and from which result."""
 
