@@ -171,6 +171,24 @@ def scored_as_real(result: dict[str, Any]) -> str:
     )
 
 
+def isolated(result: dict[str, Any]) -> str:
+    """Say what is found of stars that stand alone."""
+    said = []
+    for rho, snr in result["snr"].items():
+        rows = [r for r in result["rows"] if r["rho"] == float(rho)]
+        each = "; ".join(
+            f"FWHM {r['fwhm']:g} pix {100 * r['matched']:.0f}, "
+            f"{100 * r['network']:.0f} and {100 * r['sum']:.0f} %"
+            for r in rows
+        )
+        said.append(f"Correlation {float(rho):g}, S/N {snr:g}: {each}")
+    return (
+        "Stars alone on blank noise, found at 10 false per Mpix by a matched filter of "
+        "the right width, by the map of centres, and by the sum of both, which is "
+        f"searched (± {100 * result['error']:.0f} %). {'. '.join(said)}."
+    )
+
+
 def robust(result: dict[str, Any]) -> str:
     """Say what a wrong scale of the noise costs."""
     said = []
@@ -201,6 +219,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "found": ("benchmark.json", found),
     "scored_as_real": ("scored_as_real.json", scored_as_real),
     "noise": ("benchmark.json", noise),
+    "isolated": ("isolated.json", isolated),
     "robust": ("benchmark.json", robust),
     "flux": ("benchmark.json", flux),
     "sky": ("benchmark.json", sky),

@@ -24,7 +24,6 @@ from score import Scorer
 
 from bgrem_core.centres import evidence
 from bgrem_core.matched import matched_filter
-from bgrem_core.simulate import draw_noise
 
 SEED = 770077  # of nothing else
 WORK = Path(__file__).parents[2] / "runs" / "evidence"
@@ -38,9 +37,7 @@ MOST = 20000  # maxima of a frame that are looked at
 
 def noisier(frame: frames.Frame) -> frames.Frame:
     """Return a frame of unit noise whose sources are fainter by `TIMES`."""
-    rng = np.random.default_rng([SEED, 1])
-    more = draw_noise(rng, np.zeros_like(frame.image), rho=frame.rho)
-    image = frame.image + np.float32((TIMES**2 - 1) ** 0.5) * more
+    image = frames.with_noise(frame.image, frame.rho, times=TIMES, seed=[SEED, 1])
     t = frame.truth
     return dataclasses.replace(
         frame,

@@ -317,6 +317,14 @@ def _truth(table: np.ndarray) -> Truth:
     return Truth(x=x, y=y, flux=flux, snr=snr, kind=kind.astype(np.int8), size=size)
 
 
+def with_noise(
+    image: np.ndarray, rho: float, *, times: float, seed: list[int], sigma: float = 1.0
+) -> np.ndarray:
+    """Add so much noise, correlated as the image's, that it is `times` its own."""
+    more = draw_noise(np.random.default_rng(seed), np.zeros_like(image), rho=rho)
+    return image + np.float32((times**2 - 1) ** 0.5 * sigma) * more
+
+
 def digest(*arrays: np.ndarray) -> str:
     """Return the SHA-256 of all that a frame's results depend on."""
     out = hashlib.sha256()

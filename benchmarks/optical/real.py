@@ -17,7 +17,7 @@ import numpy as np
 import sep
 from astropy.io import fits
 from astropy.wcs import WCS
-from frames import SEED, Frame, digest, table
+from frames import SEED, Frame, digest, table, with_noise
 from images import psf_filtered
 from recipes import maxima, segments
 from scipy import ndimage
@@ -26,7 +26,7 @@ from score import MATCH
 
 import bgrem_core
 from bgrem_core.matched import gaussian_kernel, weighted_noise
-from bgrem_core.simulate import Truth, draw_noise
+from bgrem_core.simulate import Truth
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "optical"
 COUNTED, LISTED = 5.0, 2.5  # sigma of the deeper image
@@ -208,10 +208,10 @@ def noisier(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scale = bgrem_core.clean(data, method="mesh").scale
-        rng = np.random.default_rng([SEED, 2000, k, round(times)])
-        # The noise that is added is correlated as that of the frame is.
-        noise = draw_noise(rng, np.zeros_like(data), rho=scale.rho)
-        image = data + np.float32((times**2 - 1) ** 0.5 * scale.median_sigma) * noise
+        image = with_noise(
+            data, scale.rho, times=times, seed=[SEED, 2000, k, round(times)],
+            sigma=scale.median_sigma,
+        )  # fmt: skip
         fwhm = float(scale.fwhm) if np.isfinite(scale.fwhm) else None
         yield frame(
             name, band, "field", image, flattened(data), fwhm=fwhm, edge=edge,

@@ -27,8 +27,6 @@ import real
 from cache import Cache
 from detection import run_kind
 
-from bgrem_core.simulate import draw_noise
-
 HERE = Path(__file__).parent
 WORK = HERE.parents[1] / "runs" / "bench"
 KINDS = ("dark", "bright sky", "deep", "crowded")
@@ -40,9 +38,8 @@ FOUND = "what a matched filter finds in the deeper image"
 
 def both(frame: frames.Frame, number: int) -> Iterator[tuple[str, frames.Frame]]:
     """Yield the noisier frame with either truth; the same pixels do not count."""
-    rng = np.random.default_rng([frames.SEED, 3000, number])
-    more = draw_noise(rng, np.zeros_like(frame.image), rho=frame.rho)
-    image = frame.image + np.float32((TIMES**2 - 1) ** 0.5) * more
+    seed = [frames.SEED, 3000, number]
+    image = frames.with_noise(frame.image, frame.rho, times=TIMES, seed=seed)
     found = real.frame(
         f"{frame.kind}, as real", frame.sky, frame.place, image,
         real.flattened(frame.image), gain=frame.sigma_e, fwhm=frame.fwhm,
