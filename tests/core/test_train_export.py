@@ -112,6 +112,13 @@ def test_exported_weights_get_a_new_card_without_the_run(whole, tmp_path):
     after = load_model(str(tmp_path / "optical.safetensors"), device="cpu").card
     assert after.threshold("deep", 0.2, 3) == 0.25
     assert after.training == before.training
+    assert after.steps == before.steps == 1
+    again = ["--out", str(tmp_path), "--overwrite", "--steps"]
+    assert export.main([*again, "6"]) == 0
+    path = str(tmp_path / "optical.safetensors")
+    assert load_model(path, device="cpu").card.steps == 6
+    assert export.main([*again, "0"]) != 0
+    assert load_model(path, device="cpu").card.steps == 6
 
 
 def test_a_run_that_could_still_get_better_is_not_finished(recipe, folder, tmp_path):

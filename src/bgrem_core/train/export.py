@@ -293,6 +293,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             fields, arrays = from_run(args.run, head=args.head)
         else:
             fields, arrays = from_weights(args.out / f"{args.name}.safetensors")
+        if args.steps is not None:
+            fields["steps"] = args.steps
         add_figures(
             fields,
             thresholds=args.thresholds,
@@ -329,6 +331,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=["mae", "mse"],
         help="with --run of an optical network: the output that is kept; mae (default) "
         "was trained on absolute errors, mse on squared ones",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="reverse steps by default: what the benchmark found best; 1 with --run",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace weights of that name"
