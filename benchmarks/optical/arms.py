@@ -195,7 +195,7 @@ def model_arm(denoise: Denoiser, *, told: float = 1.0) -> Arm:
     return Arm(
         prepare=denoised(denoise, told=told),
         start=1.2,
-        key=f"1 {denoise.digest} {told:g}",
+        key=f"1 {denoise.key} {told:g}",
         model=True,
     )
 

@@ -21,6 +21,8 @@ class Denoiser:
     ----------
     digest : str
         SHA-256 of the tensors: results are filed under it.
+    key : str
+        The same, and the number of steps where it is not one.
     searched : str
         Short SHA-256 of what the card says of detection.
     """
@@ -30,19 +32,28 @@ class Denoiser:
         self.model = load_model(name, device="cpu")
         card = self.model.card
         self.digest = card.training["tensors"]
+        self.key = self.digest + (f" {card.steps} steps" if card.steps > 1 else "")
         said = json.dumps([card.thresholds, card.calibration], sort_keys=True)
         self.searched = hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def __call__(
-        self, image: np.ndarray, *, rho: float, sigma_e: float | None, steps: int = 1
+        self,
+        image: np.ndarray,
+        *,
+        rho: float,
+        sigma_e: float | None,
+        steps: int | None = None,
     ) -> np.ndarray:
-        """Denoise an image of unit sigma; a coarse sky is set aside meanwhile."""
+        """Denoise an image of unit sigma; a coarse sky is set aside meanwhile.
+
+        ``steps`` are the card's unless given.
+        """
         offset = sep.Background(np.ascontiguousarray(image), bw=256, bh=256).back()
         z = (image - offset).astype(np.float32)
         clean = sample(
             lambda x, level: self.model.denoise(x, level, rho=rho, sigma_e=sigma_e),
             z,
-            levels(steps),
+            levels(steps or self.model.card.steps),
         )
         return (clean + offset).astype(np.float32)
 

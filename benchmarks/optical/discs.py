@@ -79,10 +79,10 @@ def run(
                 "peak": round(peak(level), 3), "kept": {},
             }  # fmt: skip
             for name, denoise in {"": None, **denoisers}.items():
-                digest = denoise.digest if denoise else ""
+                key = denoise.key if denoise else ""
                 got = [
                     cache.get(
-                        ["disc", SEED, scale, level, k, digest, side],
+                        ["disc", SEED, scale, level, k, key, side],
                         lambda k=k, d=denoise, s=scale, v=level: kept(s, v, k, d, side),
                     )
                     for k in range(repeats)

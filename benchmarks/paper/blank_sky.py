@@ -7,7 +7,7 @@ with very different blank skies; and clipping alone makes half of the pixels zer
 from typing import Any
 
 import numpy as np
-from cleaned import Maker, blank, flat, mean_error, which
+from cleaned import Maker, blank, filed, flat, mean_error
 from equal import MATCHED, arm, compare
 from example import makers
 from given import NOISE, Given
@@ -44,7 +44,7 @@ def compute(given: Given) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         for name, make in _others(given).items() if name != "Gaussian of the PSF"
     }  # fmt: skip
     arms |= {
-        name: arm(own[name], start=1.2, key=f"paper 1 {which(d)}")
+        name: arm(own[name], start=1.2, key=f"paper 1 {filed(d)}")
         for name, d in given.models.items()
     }
     found = compare(frames, arms, given.cache)

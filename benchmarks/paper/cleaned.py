@@ -34,8 +34,14 @@ def which(denoise: Denoiser) -> list[str]:
     return [denoise.digest, denoise.model.card.objective]
 
 
+def filed(denoise: Denoiser) -> list[str]:
+    """Return what names a model with its own number of steps."""
+    steps = denoise.model.card.steps
+    return [*which(denoise), *([f"{steps} steps"] if steps > 1 else [])]
+
+
 @functools.lru_cache(maxsize=16)
-def clean(denoise: Denoiser, frame: Frame, *, steps: int = 1) -> np.ndarray:
+def clean(denoise: Denoiser, frame: Frame, *, steps: int | None = None) -> np.ndarray:
     """Return what the model was asked for: without noise; if joint, without sky too."""
     image = np.asarray(frame.image, np.float32)
     out = denoise(image, steps=steps, **told(frame))
@@ -53,7 +59,7 @@ def level(image: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)
-def flat(denoise: Denoiser, *, steps: int = 1) -> Maker:
+def flat(denoise: Denoiser, *, steps: int | None = None) -> Maker:
     """Return the maker of flat cleaned frames; each is made once."""
 
     @functools.cache

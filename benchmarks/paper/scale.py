@@ -11,12 +11,12 @@ import numpy as np
 from cleaned import (
     coarse_sky,
     counted,
+    filed,
     flat_truth,
     is_joint,
     level,
     mean_error,
     told,
-    which,
 )
 from denoiser import Denoiser
 from frames import Frame
@@ -84,7 +84,7 @@ def compute(given: Given) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _kept(given: Given, denoise: Denoiser, frame: Frame, factor: float) -> float:
-    parts = ["paper scale", VERSION, frame.digest, *which(denoise), factor]
+    parts = ["paper scale", VERSION, frame.digest, *filed(denoise), factor]
     return given.cache.get(parts, lambda: error(denoise, frame, factor))
 
 
