@@ -1,7 +1,7 @@
 """The functions that scripts and notebooks call; windows and the CLI stand on them."""
 
 import dataclasses
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from bgrem_core.errors import UsageError
 from bgrem_core.image import Opened, Stack
 from bgrem_core.io import open_image
 from bgrem_core.methods import Method, get_method
-from bgrem_core.progress import Progress, drain
+from bgrem_core.progress import Progress, drain, relabel
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, OpenSettings, RunSettings
 from bgrem_core.stack import StackSeparation
@@ -91,30 +91,26 @@ def iter_clean(
 
 def run(
     opened: Opened, method: Method, settings: RunSettings
-) -> Generator[Progress, None, Result]:
+) -> Generator[Progress, Any, Result]:
     """Run a method over an opened image, or over each plane of a stack."""
     if not isinstance(opened, Stack) or method.takes_stack:
         result: Result = yield from method.iterate(opened, settings)  # type: ignore[arg-type]
         return result
     planes = []
     for k, plane in enumerate(opened.planes):
-        for step in (steps := _Steps(method.iterate(plane, settings))):
-            name = f"{step.stage}, plane {k + 1} of {len(opened)}"
-            yield dataclasses.replace(step, stage=name)
-        planes.append(steps.result)
+        done = yield from relabel(
+            method.iterate(plane, settings), _of_plane(k, len(opened))
+        )
+        planes.append(done)
     return StackSeparation(stack=opened, planes=tuple(planes))
 
 
-class _Steps:
-    """A generator whose return value is kept."""
+def _of_plane(k: int, number: int) -> Callable[[Progress], Progress]:
+    def named(step: Progress) -> Progress:
+        name = f"{step.stage}, plane {k + 1} of {number}"
+        return dataclasses.replace(step, stage=name)
 
-    result: Separation
-
-    def __init__(self, steps: Generator[Progress, None, Separation]) -> None:
-        self._steps = steps
-
-    def __iter__(self) -> Generator[Progress, None, None]:
-        self.result = yield from self._steps
+    return named
 
 
 def find_sources(separation: Separation, **settings: Any) -> "QTable":

@@ -1,8 +1,8 @@
 """Progress: what long work tells its caller between two steps."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bgrem_core.tiles import Tile
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,6 +35,23 @@ class Progress:
     total: int
     tile: "Tile | None" = None
     block: NDArray[np.float32] | None = None
+
+
+def relabel(
+    steps: Generator[Progress, Any, R], change: Callable[[Progress], Progress]
+) -> Generator[Progress, Any, R]:
+    """Pass steps on, each changed; what is sent goes to where they are made."""
+    sent: Any = None
+    try:
+        while True:
+            try:
+                step = steps.send(sent)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            sent = yield change(step)
+    finally:
+        steps.close()
 
 
 def drain(steps: Generator[object, None, T]) -> T:

@@ -22,7 +22,7 @@ from bgrem_core.io import open_image
 from bgrem_core.methods import Method, get_method
 from bgrem_core.normalize import Scale
 from bgrem_core.planes import Block, allocate
-from bgrem_core.progress import Progress
+from bgrem_core.progress import Progress, relabel
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, OpenSettings, RunSettings
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bgrem_core.inspection import Inspection
 
 State = Literal["idle", "loading", "running", "cancelling", "done", "failed"]
-Work = Generator[Progress, None, Callable[[], None]]
+Work = Generator[Progress, Any, Callable[[], None]]
 
 #: Blocks that may be on their way to a view at once.
 IN_FLIGHT = 2
@@ -76,6 +76,9 @@ class Session:
         What was last inspected.
     error : BGRemError or None
         Why the last run failed.
+    view : tuple of slice or None
+        Rows and columns that are looked at: their tiles come first. May be set while a
+        run is at work; the result does not depend on it.
     """
 
     state_changed = Signal(str)
@@ -99,6 +102,7 @@ class Session:
         self.sources: QTable | None = None
         self.selected: Inspection | None = None
         self.error: BGRemError | None = None
+        self.view: Block | None = None
         self._door = OpenSettings()
         self._scale: tuple[Image, tuple[float, str], Scale] | None = None
         self._flight = threading.Semaphore(IN_FLIGHT) if acknowledge else None
@@ -292,24 +296,17 @@ class Session:
         return result if isinstance(result, Separation) else result.planes[0]
 
     def _keep_partial(
-        self, steps: Generator[Progress, None, Result], image: Opened
-    ) -> Generator[Progress, None, Result]:
-        try:
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as end:
-                    result: Result = end.value
-                    return result
-                if step.block is not None and step.tile is not None:
-                    if self.partial is None:
-                        shape = self._plane_shape(image)
-                        self.partial = allocate(shape)
-                        self.partial[:] = np.nan
-                    self.partial[step.tile.keep] = step.block
-                yield step
-        finally:
-            steps.close()
+        self, steps: Generator[Progress, Any, Result], image: Opened
+    ) -> Generator[Progress, Any, Result]:
+        def keep(step: Progress) -> Progress:
+            if step.block is not None and step.tile is not None:
+                if self.partial is None:
+                    self.partial = allocate(self._plane_shape(image))
+                    self.partial[:] = np.nan
+                self.partial[step.tile.keep] = step.block
+            return step
+
+        return relabel(steps, keep)
 
     @staticmethod
     def _plane_shape(image: Opened) -> tuple[int, int]:
@@ -373,10 +370,11 @@ class Session:
 
     def _follow(self, work: Work, ticket: int) -> Callable[[], None] | None:
         """Run to the end, or close the work and return None if it is not wanted."""
+        view: Block | None = None  # nothing can be sent before the first step
         try:
             while True:
                 try:
-                    step = next(work)
+                    step = work.send(view)
                 except StopIteration as end:
                     finish: Callable[[], None] = end.value
                     return finish if self._wanted(ticket) else None
@@ -384,6 +382,7 @@ class Session:
                     return None
                 self.progress = step
                 self.progressed.emit(step)
+                view = self.view
         finally:
             work.close()
 

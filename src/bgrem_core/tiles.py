@@ -1,6 +1,6 @@
 """Tiles: each knows where it is read and where it is kept; stitching is one line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,34 @@ def grid(shape: tuple[int, int], *, tile: int, margin: int, pooling: int = 1) ->
         )
     stride = [_round_up(-(-n // -(-n // most)), pooling) for n in shape]
     return Grid(shape=shape, stride=(stride[0], stride[1]), margin=margin)
+
+
+def nearest(tiles: Sequence[Tile], view: Block | None) -> int:
+    """Return which of some tiles is kept nearest to a block, the first one of equals.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+        At least one.
+    view : tuple of slice or None
+        Rows and columns, with start and stop; without it the first tile is taken.
+
+    Returns
+    -------
+    int
+        Index into `tiles`.
+    """
+    if view is None:
+        return 0
+
+    def distance(k: int) -> int:
+        total = 0
+        for t, v in zip(tiles[k].keep, view, strict=True):
+            gap: int = max(v.start - t.stop + 1, t.start - v.stop + 1, 0)
+            total += gap**2
+        return total
+
+    return min(range(len(tiles)), key=distance)
 
 
 def take(plane: Plane, block: Block) -> NDArray[Any]:

@@ -288,3 +288,50 @@ def test_the_python_text_gives_the_same_result(session, frame):
     scope = {"image": frame}
     exec(text, scope)  # noqa: S102 - that it runs is the point
     np.testing.assert_array_equal(scope["result"].cleaned, session.result.cleaned)
+
+
+def test_tiles_in_view_come_first_and_the_result_is_the_same(frame):
+    settings = {"tile": 128, "margin": 32, "threads": 1}
+    here = slice(70, 190), slice(190, 260)
+    plain, steered = Session(frame), Session(frame)
+    first = []
+    for session in (plain, steered):
+        session.choose("bgrem", **settings)
+    steered.view = here
+    steered.progressed.connect(
+        lambda step: first.append(step.tile.keep) if step.tile else None
+    )
+    for session in (plain, steered):
+        session.start()
+        assert session.wait(3 * LONG)
+
+    def seen(keep):
+        return all(
+            k.start < v.stop and v.start < k.stop
+            for k, v in zip(keep, here, strict=True)
+        )
+
+    inside = [seen(keep) for keep in first]
+    assert any(inside)
+    assert not all(inside)
+    assert inside == sorted(inside, reverse=True)
+    np.testing.assert_array_equal(steered.result.cleaned, plain.result.cleaned)
+    np.testing.assert_array_equal(steered.result.flags, plain.result.flags)
+
+
+def test_a_view_that_moves_while_a_run_is_at_work_turns_the_order(frame):
+    session = Session(frame)
+    session.choose("bgrem", tile=128, margin=32, threads=1)
+    order = []
+
+    def look(step):
+        if step.tile is not None:
+            order.append(step.tile.index)
+            session.view = slice(0, 1), slice(0, 1)
+
+    session.view = slice(199, 200), slice(259, 260)
+    session.progressed.connect(look)
+    session.start()
+    assert session.wait(3 * LONG)
+    assert order[0] == max(order)
+    assert order[1] == (0, 0)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from bgrem_core.errors import UsageError
-from bgrem_core.tiles import Grid, grid, inside, take
+from bgrem_core.tiles import Grid, grid, inside, nearest, take
 
 sizes = st.integers(1, 200)
 
@@ -84,3 +84,14 @@ def test_a_margin_that_leaves_nothing_is_refused_with_the_size_that_would_do():
 def test_a_block_inside_another_is_found_by_its_offset():
     outer = (slice(-5, 20), slice(10, 40))
     assert inside(outer, (slice(0, 3), slice(12, 15))) == (slice(5, 8), slice(2, 5))
+
+
+@given(grids(), st.data())
+def test_the_nearest_tile_holds_the_pixel_that_is_looked_at(tiles, data):
+    y = data.draw(st.integers(0, tiles.shape[0] - 1))
+    x = data.draw(st.integers(0, tiles.shape[1] - 1))
+    all_ = list(tiles)
+    rows, cols = all_[nearest(all_, (slice(y, y + 1), slice(x, x + 1)))].keep
+    assert rows.start <= y < rows.stop
+    assert cols.start <= x < cols.stop
+    assert nearest(all_, None) == 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from numpy.typing import NDArray
 
-Iterate = Callable[[Image, Any], Generator[Progress, None, Separation]]
+Iterate = Callable[[Image, Any], Generator[Progress, Any, Separation]]
 Find = Callable[[Separation, FindSettings], "QTable"]
 Segments = Callable[[Separation, FindSettings], "tuple[QTable, NDArray[np.int32]]"]
 Rows = Callable[[Separation, float, float], tuple[tuple[str, str], ...]]
@@ -35,7 +35,9 @@ class Method:
     panels : tuple of str
         Words over the panels of a window, such as ("Original", "Cleaned", "Residual").
     iterate : callable
-        ``iterate(image, settings)`` yields `Progress` and returns a `Separation`.
+        ``iterate(image, settings)`` yields `Progress` and returns a `Separation`. It
+        may be sent the block that somebody looks at, whose tiles then come first; the
+        result does not depend on it.
     find : callable
         ``find(separation, find_settings)`` gives the catalogue.
     find_segments : callable or None

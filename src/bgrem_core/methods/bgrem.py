@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from math import lcm
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, RunSettings
 from bgrem_core.sky import Sky, iter_sky
 from bgrem_core.sky_choice import SkyChoice, choose_sky_scale
-from bgrem_core.tiles import Tile, grid, grow, inside, take
+from bgrem_core.tiles import Tile, grid, grow, inside, nearest, take
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -125,7 +125,7 @@ class BGRemSettings(RunSettings):
 
 def iterate(
     image: Image, settings: BGRemSettings
-) -> Generator[Progress, None, Separation]:
+) -> Generator[Progress, Any, Separation]:
     """Take noise and sky off an image; see `Method.iterate`."""
     model = load_model(
         settings.model,
@@ -142,11 +142,16 @@ def iterate(
     scale = yield from frame_scale(image, settings)
     run = _Run(image, flags, scale, model, settings)
     taken = allocate(image.shape)
-    total = len(run.grid)
-    for done, tile in enumerate(run.grid, start=1):
+    waiting, total = list(run.grid), len(run.grid)
+    view = yield Progress(stage="tiles", done=0, total=total)
+    for done in range(1, total + 1):
+        tile = waiting.pop(nearest(waiting, view))
         block = taken[tile.keep] = run.tile(tile)
         seen = image.data[tile.keep] - block
-        yield Progress(stage="tiles", done=done, total=total, tile=tile, block=seen)
+        said = yield Progress(
+            stage="tiles", done=done, total=total, tile=tile, block=seen
+        )
+        view = said or view
     result = run.joint(taken) if run.joint_objective else run.noise(taken)
     return (yield from result)
 
