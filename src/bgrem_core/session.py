@@ -85,6 +85,7 @@ class Session:
     progressed = Signal(Progress)
     result_changed = Signal(object)
     preview_changed = Signal(object)
+    scale_changed = Signal(Scale)
     sources_changed = Signal(object)
     selected_changed = Signal(object)
     failed = Signal(BGRemError)
@@ -199,6 +200,29 @@ class Session:
                 self.previewed = result
                 self._set_state("done")
                 self.preview_changed.emit(result)
+
+            return finish
+
+        self._submit("running", work)
+
+    def estimate(self) -> None:
+        """Measure the noise of the frame and tell it by `scale_changed`; no run.
+
+        A preview with like settings uses what was measured.
+
+        Raises
+        ------
+        UsageError
+            There is no image.
+        """
+        image, settings = self._plane(), self.settings
+
+        def work() -> Work:
+            scale = yield from self._frame_scale(image, settings)
+
+            def finish() -> None:
+                self._set_state("done" if self.result is not None else "idle")
+                self.scale_changed.emit(scale)
 
             return finish
 

@@ -335,3 +335,22 @@ def test_a_view_that_moves_while_a_run_is_at_work_turns_the_order(frame):
     assert session.wait(3 * LONG)
     assert order[0] == max(order)
     assert order[1] == (0, 0)
+
+
+def test_the_noise_is_measured_without_a_run_and_kept_for_previews(frame):
+    session = Session(frame)
+    told = []
+    session.scale_changed.connect(told.append)
+    session.choose("bgrem", threads=1)
+    session.estimate()
+    assert session.wait(LONG)
+    assert session.state == "idle"
+    assert session.result is None
+    assert told[0].median_sigma == pytest.approx(5, rel=0.05)
+    session.preview((slice(0, 64), slice(0, 64)))
+    assert session.wait(LONG)
+    assert session.previewed.scale.median_sigma == told[0].median_sigma
+    session.choose("bgrem", norm=0.1, threads=1)
+    session.estimate()
+    assert session.wait(LONG)
+    assert told[1].median_sigma == pytest.approx(10)
