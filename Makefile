@@ -17,7 +17,7 @@ DEMO_FOLDER ?= demo-output
 BIN := .venv/bin
 DECLARED := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-INSTALL := $(PIP) install --quiet $(PIP_FLAGS) -c constraints.txt -e .
+INSTALL := $(PIP) install --quiet $(PIP_FLAGS) -c constraints.txt -e
 
 help:
 	@sed -n 's/^# //p' Makefile | head -3
@@ -56,11 +56,11 @@ clean:
 
 .venv/installed: .venv/pip $(DECLARED)
 	@echo "Installing napari-bgrem and what it needs into .venv (a few minutes, once)."
-	@$(INSTALL)
+	@$(INSTALL) .
 	@touch $@
 
 .venv/installed-test: .venv/pip $(DECLARED)
 	@PYTHON="$(PYTHON)" scripts/apt-packages.sh test
 	@echo "Installing napari-bgrem and the tools of its tests into .venv (once)."
-	@$(INSTALL) --group lint --group test
+	@$(INSTALL) '.[napari]' --group lint --group test
 	@touch $@ .venv/installed
