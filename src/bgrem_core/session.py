@@ -221,8 +221,8 @@ class Session:
             scale = yield from self._frame_scale(image, settings)
 
             def finish() -> None:
-                self._set_state("done" if self.result is not None else "idle")
                 self.scale_changed.emit(scale)
+                self._set_state("done" if self.result is not None else "idle")
 
             return finish
 
@@ -258,9 +258,12 @@ class Session:
         """Stop what is at work after its current step; nothing is lost but the run."""
         with self._change:
             self._newest += 1
-            self._waiting = None
+            dropped, self._waiting = self._waiting, None
             if self.state in ("running", "loading"):
                 self._set_state("cancelling")
+            elif dropped and self.state != "cancelling":
+                # It never began, and so will never tell that it ended.
+                self._set_state("idle")
 
     def acknowledge(self) -> None:
         """Tell the worker that a view has taken a block."""

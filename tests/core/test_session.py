@@ -354,3 +354,16 @@ def test_the_noise_is_measured_without_a_run_and_kept_for_previews(frame):
     session.estimate()
     assert session.wait(LONG)
     assert told[1].median_sigma == pytest.approx(10)
+
+
+def test_work_that_is_cancelled_before_it_began_ends_idle(session, monkeypatch):
+    states = []
+    session.state_changed.connect(states.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: None)
+        session.start()
+        session.cancel()
+    assert states == ["idle"]
+    session._loop()  # the thread, late: there is nothing for it to do
+    assert states == ["idle"]
+    assert session.result is None
