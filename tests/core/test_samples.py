@@ -1,9 +1,13 @@
-"""The sample frames are whole and known by name."""
+"""The sample frames are whole and known by name, and one knows its truth."""
 
 import hashlib
 import re
+import runpy
+from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from bgrem_core import open_image, samples
 from bgrem_core.errors import UsageError
@@ -19,7 +23,12 @@ def test_every_sample_has_the_hash_that_its_readme_says():
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("cfhtls_g", (440, 440)), ("decam_i", (256, 256)), ("decam_r", (375, 280))],
+    [
+        ("cfhtls_g", (440, 440)),
+        ("decam_i", (256, 256)),
+        ("decam_r", (375, 280)),
+        ("simulated", (640, 640)),
+    ],
 )
 def test_a_sample_opens_with_its_wcs(name, shape):
     image = open_image(samples.path(name))
@@ -30,3 +39,61 @@ def test_a_sample_opens_with_its_wcs(name, shape):
 def test_an_unknown_sample_is_named():
     with pytest.raises(UsageError, match=r"'m31' is not known.*cfhtls_g, decam_i"):
         samples.path("m31")
+
+
+def test_only_the_simulated_sample_has_a_truth():
+    known = [name for name in samples.names() if samples.truth(name) is not None]
+    assert known == ["simulated"]
+    with pytest.raises(UsageError, match="'m31' is not known"):
+        samples.truth("m31")
+
+
+def test_the_truth_is_a_table_of_what_was_put_in():
+    truth = samples.truth("simulated")
+    assert truth.colnames == ["x", "y", "flux", "snr", "kind", "size"]
+    assert [str(truth[n].unit) for n in ("x", "y", "flux")] == ["pix", "pix", "adu"]
+    assert "0-based" in truth["x"].info.description
+    assert (np.diff(truth["snr"]) <= 0).all()
+    assert list(truth["kind"]).count("disc") == 1
+    image = open_image(samples.path("simulated"))
+    for row in truth[truth["snr"] > 100]:
+        x, y = (round(row[name].value) for name in ("x", "y"))
+        near = image.data[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+        assert near.max() > 100 + 5 * 10
+
+
+def test_the_simulated_sample_says_so_and_knows_its_noise():
+    with fits.open(samples.path("simulated")) as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "TRUTH"]
+        header = hdus["SCI"].header
+        assert header["SIMULATE"] is True
+        assert (header["BUNIT"], header["GAIN"]) == ("adu", 4)
+    assert samples.path("simulated").stat().st_size < 400_000
+    image = open_image(samples.path("simulated"))
+    assert (image.unit, image.gain, image.zeropoint) == ("adu", 4, 27)
+    steps = image.data[1:, 1:] - image.data[:-1, :-1]
+    sigma = 1.4826 * np.median(np.abs(steps)) / 2**0.5
+    assert sigma == pytest.approx(header["SIMSIGMA"], rel=0.15)  # whole ADU
+
+
+def test_the_script_makes_the_same_sample_again():
+    folder = Path(__file__).parents[2] / "scripts"
+    made = runpy.run_path(str(folder / "make_simulated_sample.py"))
+    scene, pixels = made["draw"]()
+    image = open_image(samples.path("simulated"))
+    # A machine that rounds otherwise may shift a pixel by one step.
+    assert np.abs(pixels - image.data).max() <= 1
+    assert np.mean(pixels != image.data) < 1e-3
+    assert len(samples.truth("simulated")) == len(scene.truth)
+
+
+def test_cleaning_the_simulated_sample_finds_what_was_put_in():
+    from bgrem_core import clean, find_sources
+    from bgrem_core.truth import match
+
+    found = find_sources(clean(samples.path("simulated")))
+    result = match(found, samples.truth("simulated"), fwhm=found.meta["fwhm"])
+    bright = result.snr >= 10
+    assert np.count_nonzero(result.hit) > 150
+    assert np.count_nonzero(result.false) <= 4
+    assert np.mean(result.recovered[bright]) > 0.9

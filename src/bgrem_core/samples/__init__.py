@@ -1,11 +1,18 @@
-"""Real telescope frames that ship with the package; README.md says whence."""
+"""Frames that ship with the package: real ones, and a simulated one with its truth.
+
+README.md says whence they come.
+"""
 
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bgrem_core.errors import UsageError
 
-__all__ = ["names", "path"]
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+__all__ = ["names", "path", "truth"]
 
 
 def names() -> tuple[str, ...]:
@@ -43,6 +50,47 @@ def path(name: str) -> Path:
             f"sample {name!r} is not known", hint=f"use one of {', '.join(names())}"
         )
     return files[name]
+
+
+def truth(name: str) -> "QTable | None":
+    """Return what was put into a simulated sample frame.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+
+    Returns
+    -------
+    astropy.table.QTable or None
+        Columns x, y (pixels, 0-based), flux (unit of the image), snr (the best that a
+        linear filter can reach in white noise), kind and size (half-light radius in
+        pixels before the PSF), the brightest source first; None for a real frame.
+
+    Raises
+    ------
+    UsageError
+        There is no such sample.
+    """
+    import astropy.units as u
+    from astropy.io import fits
+    from astropy.table import QTable
+
+    with fits.open(path(name)) as hdus:
+        if "TRUTH" not in hdus:
+            return None
+        hdu = hdus["TRUTH"]
+        table = QTable()
+        for k, column in enumerate(hdu.columns, start=1):
+            values = hdu.data[column.name]
+            if values.dtype.kind in "US":
+                table[column.name] = values.astype(str)
+            elif column.unit:
+                table[column.name] = u.Quantity(values, column.unit, dtype="f8")
+            else:
+                table[column.name] = values.astype("f8")
+            table[column.name].info.description = hdu.header.get(f"TCOMM{k}")
+    return table
 
 
 def _files() -> dict[str, Path]:
