@@ -1,0 +1,236 @@
+"""Status: what the status bar says of the pixel under the cursor.
+
+napari asks each layer, from a thread of its own, for a dictionary of texts. Ours
+answer with the pixel, its place on the sky, and the values of original, cleaned and
+residual at once. Only the full level is read: what is on the screen may be a mean of
+many pixels.
+"""
+
+import threading
+from types import MethodType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+
+from napari_bgrem.mark import mark_of
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_bgrem.mark import Mark
+
+__all__ = ["follow", "sexagesimal", "unwatch", "values_at", "watch"]
+
+ROLES = ("original", "cleaned", "residual")
+
+_lock = threading.Lock()
+_watched: "list[ref[Layer]]" = []
+_wcs: "WeakKeyDictionary[Any, WCS | None]" = WeakKeyDictionary()
+
+
+def watch(layer: "Layer") -> None:
+    """Let the status bar say more about a layer of ours; twice is once.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        With a `Mark`; others are left alone.
+    """
+    if mark_of(layer) is None or not hasattr(layer, "contrast_limits"):
+        return
+    unwatch(layer)
+    layer.get_status = MethodType(_get_status, layer)
+    with _lock:
+        _watched.append(ref(layer))
+
+
+def unwatch(layer: "Layer") -> None:
+    """Give a layer its own status back."""
+    layer.__dict__.pop("get_status", None)
+    with _lock:
+        _watched[:] = [known for known in _watched if known() not in (None, layer)]
+
+
+def follow(viewer: "ViewerModel") -> None:
+    """Watch the layers of a viewer, now and as they come and go.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Following it twice is following it once.
+    """
+    for layer in viewer.layers:
+        watch(layer)
+    viewer.layers.events.inserted.connect(_on_inserted)
+    viewer.layers.events.removed.connect(_on_removed)
+
+
+def _on_inserted(event: Any) -> None:
+    watch(event.value)
+
+
+def _on_removed(event: Any) -> None:
+    unwatch(event.value)
+
+
+def values_at(layer: "Layer", index: tuple[int, ...]) -> dict[str, float]:
+    """Return what is at a pixel in a layer and in those that belong to it.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        One that is watched.
+    index : tuple of int
+        Pixel, in the order of the axes.
+
+    Returns
+    -------
+    dict of str to float
+        By role: original, cleaned and residual as far as they are watched, and the
+        layer's own. Empty outside the image.
+    """
+    own = mark_of(layer)
+    if own is None:
+        return {}
+    found = {role: _full(of) for role, of in _family(layer, own).items()}
+    if own.image is not None and own.separation is not None:
+        # What was separated may be the layer of a stranger.
+        found = {"original": own.image.data, **found}
+    values = {role: _pixel(data, index) for role, data in found.items()}
+    return {role: value for role, value in values.items() if value is not None}
+
+
+def sexagesimal(ra: float, dec: float, *, digits: int = 1) -> str:
+    """Return a position as astronomers write it.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Degrees.
+    digits : int, optional
+        Decimals of the seconds of Dec; RA has one more.
+
+    Returns
+    -------
+    str
+        Such as "10:00:23.34 +02:12:00.4".
+    """
+    return f"{_parts(ra / 15 % 24, digits + 1, 24)} {_signed(dec, digits)}"
+
+
+def _get_status(
+    layer: "Layer", position: Any = None, *, world: bool = False, **_: Any
+) -> dict[str, str]:
+    """Stand for ``layer.get_status``; called from a thread: nothing may raise."""
+    try:
+        # Without a position napari reads no pixel.
+        status: dict[str, str] = type(layer).get_status(layer)
+    except Exception:  # noqa: BLE001 - the layer may be changing at this moment
+        status = {"layer_name": "", "layer_base": "", "source_type": "", "plugin": ""}
+    where = value = rest = ""
+    try:
+        if position is not None:
+            where, value, rest = _describe(layer, position, world=world)
+    except Exception:  # noqa: BLE001 - as above
+        where = value = rest = ""
+    status["coords"], status["value"] = where, value
+    status["coordinates"] = "   ".join(text for text in (where, rest or value) if text)
+    return status
+
+
+def _describe(layer: "Layer", position: Any, *, world: bool) -> tuple[str, str, str]:
+    """Return the place, the layer's own value, and all values by name."""
+    at = layer.world_to_data(position) if world else position
+    at = np.asarray(at, float)[-layer.ndim :]
+    mark = mark_of(layer)
+    index = tuple(int(k) for k in np.floor(at + 0.5))
+    y, x = at[-2:]
+    where = f"x {x:.1f} y {y:.1f}"
+    sky = None if mark is None else _sky(mark, x, y)
+    if sky:
+        where += f"   {sky}"
+    values = values_at(layer, index)
+    unit = "" if mark is None or mark.image is None else mark.image.unit
+    texts = {role: f"{value:.5g}" for role, value in values.items()}
+    own = texts.get(mark.role, "") if mark else ""
+    value = f"{own} {unit}".strip() if own else ""
+    named = "   ".join(f"{role} {text}" for role, text in texts.items())
+    return where, value, f"{named} {unit}".strip() if named else ""
+
+
+def _family(layer: "Layer", own: "Mark") -> "dict[str, Layer]":
+    """Return the layers that are read together, in the order of `ROLES`."""
+    with _lock:
+        known = [found for found in (each() for each in _watched) if found is not None]
+    found = {}
+    # The newest come last; they replace those of older runs.
+    for other in known:
+        mark = mark_of(other)
+        if mark is None or mark.role not in ROLES or mark.image is not own.image:
+            continue
+        if own.run and mark.run and mark.run != own.run:
+            continue
+        found[mark.role] = other
+    found[own.role] = layer
+    ordered = [role for role in ROLES if role in found]
+    return {role: found[role] for role in [*ordered, own.role]}
+
+
+def _full(layer: "Layer") -> Any:
+    data: Any = layer.data
+    return data[0] if getattr(layer, "multiscale", False) else data
+
+
+def _pixel(data: Any, index: tuple[int, ...]) -> float | None:
+    # A colour layer has no single value.
+    if len(data.shape) != len(index):
+        return None
+    if not all(0 <= k < n for k, n in zip(index, data.shape, strict=True)):
+        return None
+    return float(np.asarray(data[index]))
+
+
+def _sky(mark: "Mark", x: float, y: float) -> str:
+    image = mark.image
+    if image is None:
+        return ""
+    if image not in _wcs:
+        # A copy of its own: the main thread may use that of the image at this moment.
+        _wcs[image] = None if image.wcs is None else image.wcs.celestial
+    wcs = _wcs[image]
+    if wcs is None:
+        return ""
+    both = wcs.all_pix2world(x, y, 0)
+    lon, lat = (float(both[k]) for k in (wcs.wcs.lng, wcs.wcs.lat))
+    if not (np.isfinite(lon) and np.isfinite(lat)):
+        return ""
+    if wcs.wcs.lngtyp.strip() != "RA":
+        return f"{wcs.wcs.lngtyp} {lon:.5f} {wcs.wcs.lattyp} {lat:+.5f}"
+    return sexagesimal(lon, lat, digits=_digits(wcs))
+
+
+def _digits(wcs: "WCS") -> int:
+    """Return decimals of arcseconds that tell a tenth of a pixel."""
+    area = abs(float(np.linalg.det(wcs.pixel_scale_matrix)))
+    tenth = 360 * area**0.5
+    return int(np.clip(np.ceil(-np.log10(tenth)), 0, 3)) if tenth > 0 else 1
+
+
+def _signed(degrees: float, digits: int) -> str:
+    return f"{'-' if degrees < 0 else '+'}{_parts(abs(degrees), digits)}"
+
+
+def _parts(value: float, digits: int, wrap: int | None = None) -> str:
+    """Return hours or degrees, minutes and seconds; 59.99 never becomes 60.0."""
+    unit = 10**digits
+    total = round(value * 3600 * unit)
+    if wrap is not None:
+        total %= wrap * 3600 * unit
+    whole, fraction = divmod(total, unit)
+    minutes, seconds = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    tail = f".{fraction:0{digits}d}" if digits else ""
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{tail}"
