@@ -1,7 +1,31 @@
 """What all tests share."""
 
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
 from hypothesis import settings
 
 # A busy machine is no failure, and a green run must be green again tomorrow.
 settings.register_profile("bgrem", deadline=None, derandomize=True)
 settings.load_profile("bgrem")
+
+
+@pytest.fixture
+def toy_method(monkeypatch):
+    """Register the toy method for one test; gives its module."""
+    from bgrem_core.methods import METHODS
+
+    path = Path(__file__).parent / "core" / "toy.py"
+    spec = importlib.util.spec_from_file_location("toy", path)
+    toy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(toy)
+    monkeypatch.setitem(METHODS, "toy", toy.TOY)
+    return toy
+
+
+@pytest.fixture
+def frame():
+    """Give a small frame of noise on a level, shape (200, 260)."""
+    return np.random.default_rng(3).normal(100, 5, (200, 260)).astype(np.float32)

@@ -1,0 +1,28 @@
+"""Marshal: calls from a worker's thread, made on that of the window."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from qtpy.QtCore import QObject, Qt, Signal
+
+__all__ = ["Marshal"]
+
+
+class Marshal(QObject):
+    """Calls functions on the thread it was made on, in the order they came."""
+
+    _asked = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked.connect(self._call, Qt.ConnectionType.QueuedConnection)
+
+    def __call__(self, function: Callable[[], None]) -> None:
+        """Have a function called soon; the caller does not wait."""
+        # The window may be gone; then nobody is left to tell.
+        with suppress(RuntimeError):
+            self._asked.emit(function)
+
+    @staticmethod
+    def _call(function: Callable[[], None]) -> None:
+        function()
