@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,6 +135,9 @@ class _Plot(QWidget):
         x_range: tuple[float, float],
         y_range: tuple[float, float],
         names: Sequence[str],
+        *,
+        dots: Sequence[bool] = (),
+        x_ticks: Ticks | None = None,
     ) -> "_Axes":
         """Draw title, legend, axes and ticks; return where the numbers lie."""
         metrics = QFontMetricsF(painter.font())
@@ -145,11 +149,12 @@ class _Plot(QWidget):
         wide = [metrics.horizontalAdvance(label) for label in y_ticks.labels]
         left = _GAP + max(wide, default=0) + _TICK + 2
         box = QRectF(left, top, self.width() - left - 2 * _GAP, bottom - top)
-        x_ticks = choose_ticks(*x_range, max(2, int(box.width() / 50)))
+        most = max(2, int(box.width() / 4 / metrics.horizontalAdvance("0")))
+        x_ticks = x_ticks or choose_ticks(*x_range, most)
         axes = _Axes(box, x_range, y_range)
         self._title_row(painter, metrics, y_ticks)
         if names:
-            self._legend(painter, metrics, names, left)
+            self._legend(painter, metrics, list(zip_longest(names, dots)), left)
         painter.setPen(QPen(self._faint(0.6), 1))
         painter.drawRect(box)
         self._ticks_below(painter, metrics, axes, x_ticks)
@@ -172,20 +177,25 @@ class _Plot(QWidget):
         self,
         painter: QPainter,
         metrics: QFontMetricsF,
-        names: Sequence[str],
+        entries: Sequence[tuple[str, bool | None]],
         left: float,
     ) -> None:
         y = _GAP + metrics.height()
         sample, gap = 18.0, 10.0
-        wide = sum(metrics.horizontalAdvance(n) + sample + 4 for n in names)
+        wide = sum(metrics.horizontalAdvance(n) + sample + 4 for n, _ in entries)
         room = self.width() - left - 2 * _GAP - wide
-        if len(names) > 1:
-            gap = min(gap, max(3.0, room / (len(names) - 1)))
+        if len(entries) > 1:
+            gap = min(gap, max(3.0, room / (len(entries) - 1)))
         x = left if room > 0 else float(_GAP)
-        for k, name in enumerate(names):
+        for k, (name, dot) in enumerate(entries):
             painter.setPen(QPen(self._colour(name), 1.8, _LINES[k % len(_LINES)]))
             middle = y + metrics.height() / 2
-            painter.drawLine(QPointF(x, middle), QPointF(x + sample, middle))
+            if dot:
+                painter.setBrush(self._colour(name))
+                painter.drawEllipse(QPointF(x + sample / 2, middle), 2, 2)
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+            else:
+                painter.drawLine(QPointF(x, middle), QPointF(x + sample, middle))
             painter.setPen(self.ink)
             self._text(painter, QPointF(x + sample + 4, y + metrics.ascent()), name)
             x += sample + 4 + metrics.horizontalAdvance(name) + gap
@@ -271,6 +281,7 @@ class CurvePlot(_Plot):
         self._curves: tuple[Curve, ...] = ()
         self._zero = False
         self._mark: float | None = None
+        self._names: tuple[str, ...] = ()
 
     def set_curves(
         self,
@@ -280,6 +291,7 @@ class CurvePlot(_Plot):
         y_label: str = "",
         zero: bool = False,
         mark: float | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         """Show lines in place of what was shown.
 
@@ -293,8 +305,10 @@ class CurvePlot(_Plot):
             Draw a line at zero, and have it in view.
         mark : float, optional
             Draw an upright line here, such as the radius of an aperture.
+        names : sequence of str, optional
+            Written at x = 0, 1, 2 and so on in place of numbers.
         """
-        self._curves = tuple(curves)
+        self._curves, self._names = tuple(curves), tuple(names)
         self._x_label, self._y_label = x_label, y_label
         self._zero, self._mark = zero, mark
         ends = (
@@ -318,8 +332,17 @@ class CurvePlot(_Plot):
         low, high = _span([v for curve in self._curves for v in _reach(curve)])
         if self._zero:
             low, high = min(low, 0.0), max(high, 0.0)
-        names = [curve.name for curve in self._curves if curve.name]
-        axes = self._frame(painter, padded(*x_range, 0.02), padded(low, high), names)
+        legend = [curve.name for curve in self._curves if curve.name]
+        dots = [curve.points for curve in self._curves if curve.name]
+        x_ticks = None
+        ends = padded(*x_range, 0.02)
+        if self._names:
+            at = tuple(float(k) for k in range(len(self._names)))
+            x_ticks = Ticks(values=at, labels=self._names)
+            ends = (-0.5, len(self._names) - 0.5)
+        axes = self._frame(
+            painter, ends, padded(low, high), legend, dots=dots, x_ticks=x_ticks
+        )
         painter.setClipRect(axes.box)
         if self._zero:
             painter.setPen(QPen(self._faint(0.5), 1))
