@@ -64,7 +64,7 @@ def draw() -> tuple[Scene, np.ndarray]:
     rng = np.random.default_rng(SEED)
     shape = (SIDE, SIDE)
     scene = draw_scene(rng, shape=shape, settings=SETTINGS)
-    sky = draw_sky(rng, shape=shape, level=SKY / SIGMA, blob=0, channels=0)
+    sky = draw_sky(rng, shape=shape, level=SKY / SIGMA, vignette=0, blob=0, channels=0)
     noise = draw_noise(rng, scene.source, sigma_e=SIGMA * GAIN)
     frame = SIGMA * (scene.source + sky + noise)
     return scene, np.round(frame).astype(np.int16)
