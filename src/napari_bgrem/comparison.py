@@ -78,10 +78,11 @@ class Comparison:
         Parameters
         ----------
         groups : iterable of sequence of napari.layers.Layer
-            For each cell from left to right its image, then what lies on it. Layers
-            that the viewer does not hold are left out; the first image and the second
-            share limits (less the level between them), gamma and colours. With fewer
-            than two images nothing happens.
+            For each cell from left to right its image, then what lies on it; visible
+            layers that name an image as the one below them (`OVER`) come by themselves.
+            Layers that the viewer does not hold are left out; the first image and the
+            second share limits (less the level between them), gamma and colours. With
+            fewer than two images nothing happens.
         """
         groups = [list(group) for group in groups]
         self.leave()
@@ -91,6 +92,14 @@ class Comparison:
         wanted = [group for group in wanted if group]
         if len(wanted) < 2:
             return
+        known = {layer for group in wanted for layer in group}
+        for group in wanted:
+            group += [
+                layer
+                for layer in self._viewer.layers
+                if layer.visible and layer.metadata.get(OVER) is group[0]
+                if layer not in known
+            ]
         self.groups = wanted
         self._last = [[ref(layer) for layer in group] for group in wanted]
         self._before = _Before(self._viewer, [group[0] for group in wanted])
@@ -180,7 +189,9 @@ class Comparison:
             if hasattr(image, "colorbar"):
                 image.colorbar.visible = True
         bar = viewer.canvas.overlays.scale_bar
-        bar.gridded = bar.visible = True
+        # In this order: napari lays out the bars of all cells when they are shown.
+        bar.visible = True
+        bar.gridded = True
         viewer.layers.selection = set(images)
 
     def _arrange(self) -> None:

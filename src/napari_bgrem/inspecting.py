@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     OnClick = Callable[[Image, float, float], Any]
 
-__all__ = ["ClickTool"]
+__all__ = ["ClickTool", "clicked", "is_ours", "panels"]
 
 FARTHEST = 4.0
 """Screen pixels that a click may move."""
@@ -113,6 +113,32 @@ def clicked(
         if -0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5:
             return layer, x, y
     return None
+
+
+def panels(viewer: "ViewerModel", layer: "Image") -> "list[Image]":
+    """Return the images of one field that are shown beside each other.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        With or without a grid.
+    layer : napari.layers.Image
+        One of them.
+
+    Returns
+    -------
+    list of napari.layers.Image
+        The topmost visible one of each cell that covers the same field; without a grid
+        the layer itself.
+    """
+    if not viewer.canvas.grid.enabled:
+        return [layer]
+    found = []
+    for _, inside in viewer.canvas.grid.iter_viewboxes(viewer.layers):
+        cell = [viewer.layers[k] for k in reversed(inside)]
+        alike = (x for x in cell if x.visible and (x is layer or _covers(x, layer)))
+        found += [next(alike, None)]
+    return [x for x in found if x is not None] or [layer]
 
 
 def is_ours(layer: "Layer | None") -> bool:

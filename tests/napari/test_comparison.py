@@ -249,6 +249,13 @@ def test_new_layers_lie_on_their_image(viewer, trio):
     assert not [x for x in viewer.layers if "spacer" in x.name]
 
 
+def test_layers_that_lie_on_an_image_come_with_it(viewer, trio):
+    viewer.add_layer(overlay("sources", metadata={OVER: trio[1]}))
+    viewer.add_layer(overlay("hidden", metadata={OVER: trio[1]}, visible=False))
+    Comparison(viewer).enter([[layer] for layer in trio])
+    assert cells(viewer) == [["original"], ["cleaned", "sources"], ["residual"]]
+
+
 def test_others_keep_their_cells_when_an_overlay_goes(viewer, trio):
     rings = [viewer.add_layer(overlay(f"ring {k}")) for k in range(3)]
     before = state_of(viewer)["order"]

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import frames
 
 from napari_bgrem import inspecting
-from napari_bgrem.inspecting import ClickTool
+from napari_bgrem.inspecting import ClickTool, panels
 
 SCALE = 0.36
 
@@ -149,6 +149,18 @@ def test_tools_of_the_active_layer_keep_their_clicks(bench):
     points.mode = "add"
     click(bench.viewer, 10, 20)
     assert bench.hits == []
+
+
+def test_panels_are_the_images_of_the_field_in_their_cells(bench):
+    viewer, layers = bench.viewer, bench.layers
+    assert panels(viewer, layers[1]) == [layers[1]]
+    viewer.add_layer(Image(np.zeros((50, 50)), scale=(SCALE, SCALE)))
+    viewer.add_layer(Points([[1, 1]], scale=(SCALE, SCALE)))
+    grid = viewer.canvas.grid
+    grid.enabled, grid.shape, grid.stride = True, (1, 5), 1
+    assert panels(viewer, layers[1]) == layers
+    layers[0].visible = False
+    assert panels(viewer, layers[1]) == layers[1:]
 
 
 def test_detached_means_nothing_is_left(bench):
