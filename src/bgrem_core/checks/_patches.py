@@ -1,7 +1,7 @@
 """Patches: what is looked at of a frame, and which of its pixels are blank sky."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -77,13 +77,10 @@ class Looks:
         self.fwhm = fwhm_of(separation, table)
         self.sources: Sources | None = sources_of(separation, table)
         self.margin = ceil(_MARGIN * self.fwhm) + 1
-        reach = None if self.sources is None else self._reach(self.sources)
-        self._radius = reach
+        known = self.sources
+        self._radius = None if known is None else known.reach(self.fwhm, self.sigma)
         quiet = separation.quiet_plane
         self._quiet: Plane = separation.cleaned_plane if quiet is None else quiet
-
-    def _reach(self, sources: Sources) -> "NDArray[np.float64]":
-        return sources.reach(self.fwhm, self.sigma)
 
     def patches(self) -> Iterator[Patch]:
         """Yield the patches, evenly spread over the frame, from the bottom up."""
@@ -98,11 +95,7 @@ class Looks:
             patch = Patch(
                 block=block, wide=wide, inner=inner, good=good, blank=good, sigma=known
             )
-            light = self._light(patch)
-            yield Patch(
-                block=block, wide=wide, inner=inner, good=good, blank=good & ~light,
-                sigma=known,
-            )  # fmt: skip
+            yield replace(patch, blank=good & ~self._light(patch))
 
     def _light(self, patch: Patch) -> "Bools":
         """Return where sources are: those that are known, else what stands out."""
