@@ -22,7 +22,7 @@ from napari_bgrem.image_of import image_of
 from napari_bgrem.in_view import block_in_view
 from napari_bgrem.layers import result_layers
 from napari_bgrem.live import Live
-from napari_bgrem.mark import KEY, Mark, mark_of
+from napari_bgrem.mark import KEY, Mark, mark_of, marked
 from napari_bgrem.placement import placement_like
 
 if TYPE_CHECKING:
@@ -395,6 +395,7 @@ class Desk:
         self.result = result
         self._remove_live(job)
         self._add(made)
+        self.viewer.layers.selection = set(marked(self.viewer, "cleaned", job.number))
         self.scale_changed.emit(_planes(result)[0].scale)
         self.shown.emit(job.number)
         self.changed.emit()

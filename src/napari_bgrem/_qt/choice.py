@@ -103,7 +103,7 @@ class Choice(QWidget):
 
     def method_name(self) -> str:
         """Return the key of the method."""
-        return str(self.method.currentData())
+        return str(self.method.currentData() or next(iter(METHODS)))
 
     def settings(self) -> "RunSettings":
         """Return the settings of a run.

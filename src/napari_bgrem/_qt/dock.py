@@ -27,10 +27,10 @@ from napari_bgrem._qt.look import LookPanel
 from napari_bgrem._qt.marshal import Marshal
 from napari_bgrem._qt.run_bar import RunBar
 from napari_bgrem.blend import Blend
-from napari_bgrem.comparison import Comparison
+from napari_bgrem.compared import comparison_of, newest_groups
 from napari_bgrem.desk import close_desk, desk_of
 from napari_bgrem.guide import Stage, next_step
-from napari_bgrem.mark import mark_of, marked
+from napari_bgrem.mark import mark_of
 from napari_bgrem.status import watch
 from napari_bgrem.stretch import apply_stretch, set_limits
 
@@ -61,7 +61,7 @@ class RemoveBackground(QWidget):
         super().__init__()
         self.viewer = napari_viewer
         self.desk = desk_of(napari_viewer, later=Marshal())
-        self.comparison = Comparison(napari_viewer)
+        self.comparison = comparison_of(napari_viewer)
         self.choice = Choice(napari_viewer)
         self.bar, self.look = RunBar(), LookPanel()
         self.find_form = SettingsForm(
@@ -77,7 +77,6 @@ class RemoveBackground(QWidget):
         self._settling: Iterator[None] | None = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._settle_on)
-        self._run = ""
         self._lay_out()
         self._wire()
         self._keys = Keys(
@@ -191,7 +190,6 @@ class RemoveBackground(QWidget):
     # What the desk tells.
 
     def _on_shown(self, run: str) -> None:
-        self._run = run
         layers = {
             mark.role: layer
             for layer in self.viewer.layers
@@ -208,6 +206,8 @@ class RemoveBackground(QWidget):
         notices = separation.notices if separation else ()
         self.notes.setText("\n".join(f"Note: {n}" for n in dict.fromkeys(notices)))
         self.notes.setVisible(bool(notices))
+        if result is not None:
+            apply_stretch([result], self.look.stretch.currentText())
         self.comparison.enter(self._groups())
         self._refresh()
 
@@ -311,22 +311,7 @@ class RemoveBackground(QWidget):
         self._refresh()
 
     def _groups(self) -> "list[list[Layer]]":
-        """Return what is compared: the image of the last run, cleaned, and residual."""
-        if not self._run:
-            return []
-        cells = [
-            marked(self.viewer, role, self._run) for role in ("cleaned", "residual")
-        ]
-        image = next((m.image for c in cells for x in c if (m := mark_of(x))), None)
-        originals = [
-            layer
-            for layer in marked(self.viewer, "original")
-            if (mark := mark_of(layer)) and mark.image is image
-        ]
-        source = self.desk.source
-        if not originals and source is not None and source in self.viewer.layers:
-            originals = [source]
-        return [cell[:1] for cell in (originals, *cells)]
+        return newest_groups(self.viewer, self.desk.source)
 
     def _stage(self) -> Stage:
         if self.desk.busy:

@@ -58,6 +58,7 @@ class LookPanel(QWidget):
         self.gradient.setToolTip("Take the sky away and leave all noise: strength 0")
         self.stretch = QComboBox()
         self.stretch.addItems(list(STRETCHES))
+        self.stretch.setCurrentText("asinh")
         self.stretch.setToolTip("What lies between black and white")
         self.limits = QComboBox()
         for label, name in LIMITS.items():

@@ -1,0 +1,198 @@
+"""The real window: open a sample, run, compare, cancel, save, close, open again."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from qtpy.QtCore import QSettings, Qt
+from qtpy.QtWidgets import QApplication
+from screens import shot
+
+import bgrem_core
+from bgrem_core import samples
+from bgrem_core.methods import METHODS
+from napari_bgrem.mark import mark_of, marked
+
+LONG = 120_000  # milliseconds
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy, tmp_path):
+    QSettings.setPath(
+        QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path)
+    )
+    viewer = make_napari_viewer_proxy(show=True)
+    viewer.window.resize(1500, 950)
+    return viewer
+
+
+@pytest.fixture
+def dock(viewer):
+    return viewer.window.add_plugin_dock_widget("napari-bgrem", "Remove background")[1]
+
+
+def finish(qtbot, dock):
+    qtbot.waitUntil(lambda: not dock.desk.busy, timeout=LONG)
+
+
+def press(qtbot, button):
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_from_the_sample_to_the_comparison_and_back(viewer, dock, qtbot, tmp_path):
+    shot(viewer, "window_empty")
+    assert not dock.sample.isHidden()
+    assert not dock.bar.run.isEnabled()
+    press(qtbot, dock.sample)
+    source = marked(viewer, "original")[0]
+    before = [(layer.name, layer.visible) for layer in viewer.layers]
+    assert dock.bar.run.isEnabled()
+    shot(viewer, "window_sample")
+
+    press(qtbot, dock.bar.preview)
+    finish(qtbot, dock)
+    shot(viewer, "window_preview")
+    viewer.layers.remove(marked(viewer, "preview")[0])
+
+    press(qtbot, dock.bar.run)
+    assert dock.bar.cancel.isEnabled()
+    finish(qtbot, dock)
+    assert viewer.canvas.grid.enabled
+    shot(viewer, "window_compare")
+    expected = bgrem_core.clean(samples.path("decam_r"))
+    cleaned = marked(viewer, "cleaned")[0]
+    np.testing.assert_array_equal(cleaned.data, expected.cleaned)
+
+    dock.look.slider.setValue(40)
+    qtbot.waitUntil(lambda: dock.blend.strength == 0.4, timeout=LONG)
+    half = bgrem_core.clean(samples.path("decam_r"), strength=0.4)
+    np.testing.assert_array_equal(cleaned.data, half.cleaned)
+    shot(viewer, "window_strength")
+
+    dock.look.gradient.setChecked(True)
+    qtbot.waitUntil(lambda: dock.blend.strength == 0, timeout=LONG)
+    np.testing.assert_array_equal(
+        cleaned.data, expected.image.data - np.asarray(expected.parts["sky"])
+    )
+
+    path = tmp_path / "result.fits"
+    dock.write(str(path))
+    with fits.open(path) as written:
+        names = [hdu.name for hdu in written]
+        assert {"SKY", "NOISE", "RESIDUAL", "MASK", "UNCERT"} <= set(names)
+        image = next(h for h in written if "BGRVER" in h.header)
+        np.testing.assert_array_equal(image.data, cleaned.data)
+
+    press(qtbot, dock.look.compare)
+    assert not viewer.canvas.grid.enabled
+    for name, visible in before:
+        assert viewer.layers[name].visible == visible
+    shot(viewer, "window_left")
+
+    press(qtbot, dock.look.blink)
+    assert [source.visible, cleaned.visible] == [True, False]
+    press(qtbot, dock.look.blink)
+    assert [source.visible, cleaned.visible] == [False, True]
+    press(qtbot, dock.look.compare)
+
+    press(qtbot, dock.python)
+    assert "bgrem_core.clean" in QApplication.clipboard().text()
+    assert "strength=0.0" in QApplication.clipboard().text()
+
+
+def test_keys_work_while_the_dock_is_shown_and_not_after(viewer, dock, qtbot):
+    viewer.open_sample("napari-bgrem", "decam_r")
+    qtbot.waitUntil(lambda: dock.desk.source is not None)
+    assert [str(k) for k in viewer.keymap if "Shift" in str(k)]
+    dock.start()
+    finish(qtbot, dock)
+    assert dock.comparison.active
+    dock.compare()
+    assert not dock.comparison.active
+    dock.parent().hide()
+    assert not [k for k in viewer.keymap if "Shift" in str(k)]
+
+
+def test_a_new_method_gets_its_form(viewer, dock, qtbot, toy_method):
+    dock.hide()
+    dock.show()
+    dock.choice.method.setCurrentIndex(dock.choice.method.findData("toy"))
+    form = dock.choice.plain.entries
+    assert set(form) == {"level", "mood", "tile"} - set(dock.choice.more.entries)
+    assert not dock.choice.model.isVisible()
+    viewer.open_sample("napari-bgrem", "decam_r")
+    form["level"].set_value(7.0)
+    dock.start()
+    finish(qtbot, dock)
+    cleaned = marked(viewer, "cleaned")[0]
+    image = mark_of(cleaned).image
+    np.testing.assert_array_equal(cleaned.data, image.data - np.float32(7))
+    shot(viewer, "window_toy")
+    assert "toy" in METHODS
+
+
+def test_what_was_typed_wrong_is_said_and_nothing_starts(
+    viewer, dock, qtbot, monkeypatch
+):
+    told = []
+    monkeypatch.setattr("napari_bgrem._qt.dock._say", told.append)
+    viewer.open_sample("napari-bgrem", "decam_r")
+    dock.choice.plain.entries["sky_scale"].set_value("lots")
+    dock.start()
+    assert "Sky scale" in str(told[0])
+    assert not dock.desk.busy
+    dock.choice.plain.entries["sky_scale"].set_value("auto")
+    dock.choice.noise.by_hand.setChecked(True)
+    dock.choice.noise.line.setText("much")
+    dock.start()
+    assert "noise" in str(told[1])
+    assert not dock.desk.busy
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (np.zeros((6, 6), np.float32), "16"),
+        (np.full((40, 40), np.nan, np.float32), "finite"),
+        (np.zeros((3, 40, 40), np.float32), "plane"),
+    ],
+)
+def test_images_that_cannot_be_used_are_refused(viewer, dock, monkeypatch, data, word):
+    told = []
+    monkeypatch.setattr("napari_bgrem._qt.dock._say", told.append)
+    viewer.add_image(data, name="bad")
+    dock.start()
+    assert not dock.desk.busy
+    assert word in str(told[0])
+
+
+def test_a_window_may_be_closed_while_a_run_is_at_work(viewer, dock, qtbot, toy_method):
+    import threading
+
+    reached, opened = threading.Event(), threading.Event()
+
+    def gate(done):
+        reached.set()
+        assert opened.wait(30)
+
+    toy_method.hook["before_tile"] = gate
+    dock.hide()
+    dock.show()
+    dock.choice.method.setCurrentIndex(dock.choice.method.findData("toy"))
+    viewer.open_sample("napari-bgrem", "decam_r")
+    dock.start()
+    assert reached.wait(30)
+    session = dock.desk.session
+    viewer.close()
+    opened.set()
+    assert session.wait(30)
+
+
+def test_a_closed_dock_can_be_opened_again(viewer, dock, qtbot):
+    viewer.open_sample("napari-bgrem", "decam_r")
+    viewer.window.remove_dock_widget(dock)
+    QApplication.sendPostedEvents(None, 0)
+    again = viewer.window.add_plugin_dock_widget("napari-bgrem", "Remove background")[1]
+    assert again is not dock
+    again.start()
+    finish(qtbot, again)
+    assert marked(viewer, "cleaned")
