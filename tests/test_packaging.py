@@ -138,9 +138,10 @@ def test_the_manifest_at_the_root_is_the_one_that_ships():
     assert root.read_bytes() == shipped.read_bytes()
 
 
-def test_the_manifest_is_valid_for_napari():
+def test_the_manifest_names_the_plugin_and_its_categories():
     lines = (CHECKOUT / "napari.yaml").read_text().splitlines()
-    manifest = dict(line.split(": ", 1) for line in lines)
-    assert manifest["name"] == "napari-bgrem"
-    assert 3 <= len(manifest["display_name"]) <= 90
-    assert re.fullmatch(r"\d+\.\d+\.\d+", manifest["schema_version"])
+    head = dict(line.split(": ", 1) for line in lines if re.match(r"\w+: ", line))
+    assert head["name"] == "napari-bgrem"
+    assert 3 <= len(head["display_name"]) <= 90
+    assert re.fullmatch(r"\d+\.\d+\.\d+", head["schema_version"])
+    assert head["visibility"] == "public"
