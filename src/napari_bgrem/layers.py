@@ -1,6 +1,6 @@
 """Layers: images and results as napari takes them, each with its look and its mark."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,10 +47,10 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 SAMPLE = 512
 """Pixels a side that limits are taken from."""
+ROWS = 64
+"""Rows that are read of a plane which must be evaluated: each costs milliseconds."""
 
 _SYMMETRIC = frozenset({"residual", "noise", "background", "systematics"})
-# A change of strength rewrites these; they must not be planes of the result itself.
-_REWRITTEN = frozenset({"cleaned", "residual", "uncertainty"})
 _COLOURS = ("red", "green", "blue")
 
 
@@ -142,18 +142,24 @@ def result_layers(
     name = separation.image.name if like is None else like.name
     place = placement_of(separation.image) if like is None else placement_like(like)
     made = _Made(separation, name, place, run)
-    limits = compared_limits(separation)[1]
+    parts = {part: _shown(plane, own=False) for part, plane in separation.parts.items()}
+    # What was evaluated once is not evaluated again for the sums.
+    known = {part: _full(data) for part, data in parts.items()}
+    sums = replace(separation, parts=known)
     layers = [
-        made.image("cleaned", separation.cleaned_plane, limits=limits, visible=True),
-        made.image("residual", separation.residual_plane, visible=True),
+        made.image("cleaned", _shown(sums.cleaned_plane, own=True), visible=True),
+        made.image("residual", _shown(sums.residual_plane, own=True), visible=True),
     ]
-    layers += [made.image(part, plane) for part, plane in separation.parts.items()]
+    layers += [made.image(part, data) for part, data in parts.items()]
     layers.append(made.mask())
     if separation.uncertainty is not None:
-        layers.append(made.image("uncertainty", separation.uncertainty))
+        data = _shown(separation.uncertainty, own=True)
+        layers.append(made.image("uncertainty", data))
     for extra, plane in separation.extras.items():
-        kind = made.labels if extra == SEGMENTS else made.image
-        layers.append(kind(extra, plane))
+        if extra == SEGMENTS:
+            layers.append(made.labels(extra, plane))
+        else:
+            layers.append(made.image(extra, _shown(plane, own=False)))
     return layers
 
 
@@ -163,7 +169,7 @@ def compared_limits(separation: "Separation") -> "tuple[Limits, Limits]":
     Parameters
     ----------
     separation : Separation
-        Read in a few hundred rows.
+        Read in a few rows.
 
     Returns
     -------
@@ -268,23 +274,26 @@ def labels_layer(labels: "NDArray[Any]", keywords: dict[str, Any]) -> LayerData:
 
 
 def sampled(plane: "Plane") -> "NDArray[Any]":
-    """Return evenly chosen pixels of a plane, a few hundred a side.
+    """Return evenly chosen pixels of a plane: some 500 a side.
 
     Parameters
     ----------
     plane : Plane
-        Evaluated only in the rows that are read.
+        One that must be evaluated is read in 64 rows only.
 
     Returns
     -------
     ndarray
-        At most 512 rows and twice as many columns.
+        Two axes; a view where it can be one.
     """
     ny, nx = plane.shape
-    rows = np.unique(np.linspace(0, ny - 1, min(ny, SAMPLE)).astype(int)).tolist()
-    step = max(1, nx // SAMPLE)
+    if isinstance(plane, np.ndarray):
+        return plane[:: max(1, ny // SAMPLE), :: max(1, nx // SAMPLE)]
+    count = min(ny, ROWS)
+    chosen = np.linspace(0, ny - 1, count).astype(int).tolist()
+    step = max(1, nx * count // SAMPLE**2)
     return np.concatenate(
-        [np.asarray(plane[row : row + 1, 0:nx])[:, ::step] for row in rows]
+        [np.asarray(plane[row : row + 1, 0:nx])[:, ::step] for row in chosen]
     )
 
 
@@ -298,21 +307,10 @@ class _Made:
         self._place, self._run = place, run
         self._provenance = separation.provenance.as_dict()
 
-    def image(
-        self,
-        role: str,
-        plane: "Plane",
-        *,
-        limits: "Limits | None" = None,
-        visible: bool = False,
-    ) -> LayerData:
+    def image(self, role: str, data: Any, *, visible: bool = False) -> LayerData:
         sigma = self._separation.scale.median_sigma
-        look = look_of(role, sampled(plane), sigma)
-        if limits is not None:
-            look["contrast_limits"] = limits
-        keywords = {**self._keywords(role), **look, "visible": visible}
-        data = _shown(plane, own=role in _REWRITTEN)
-        return data, keywords, "image"
+        look = look_of(role, sampled(_full(data)), sigma)
+        return data, {**self._keywords(role), **look, "visible": visible}, "image"
 
     def labels(self, role: str, plane: "Plane") -> LayerData:
         return labels_layer(_copied(plane), self._keywords(role))
@@ -351,13 +349,22 @@ def _metadata(image: "Image", mark: Mark) -> dict[str, Any]:
 
 
 def _shown(plane: "Plane", *, own: bool) -> Any:
-    """Return what a layer takes for a plane; arrays are copied only if it must own."""
+    """Return what a layer takes for a plane; `own`: never the plane's own array.
+
+    A change of strength rewrites layers, which must not change a result.
+    """
     if isinstance(plane, np.ndarray) and not own:
         return Pyramid.over(plane).data
     ny, nx = plane.shape
     pyramid = Pyramid((ny, nx), plane.dtype)
     pyramid.fill(plane)
     return pyramid.data
+
+
+def _full(data: Any) -> "NDArray[Any]":
+    """Return the full level of what a layer takes."""
+    full: NDArray[Any] = data[0] if isinstance(data, list) else data
+    return full
 
 
 def _copied(plane: "Plane") -> "NDArray[Any]":

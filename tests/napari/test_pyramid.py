@@ -137,6 +137,8 @@ def test_binning_warns_of_nothing():
         warnings.simplefilter("error")
         Pyramid.over(np.full((20, 20), np.nan, np.float32), single=8)
         Pyramid.over(np.full((20, 20), -3e38, np.float32), single=8)
+        both = np.array([[np.inf, -np.inf]] * 20, np.float32)
+        assert np.isnan(Pyramid.over(both, single=8).levels[1]).all()
 
 
 def test_an_empty_block_changes_nothing():
