@@ -77,9 +77,9 @@ def test_without_a_wcs_there_are_no_columns_for_the_sky(qtbot):
     table = SourceTable()
     qtbot.addWidget(table)
     table.fill(find_sources(frames.result(), FindSettings()))
-    assert table.isColumnHidden(3)
-    assert table.isColumnHidden(4)
-    assert not table.isColumnHidden(5)
+    hidden = [k for k in range(10) if table.isColumnHidden(k)]
+    heads = [table.sources.headerData(k, Qt.Orientation.Horizontal) for k in hidden]
+    assert heads == ["RA", "Dec"]
 
 
 def test_sorting_moves_rows_and_keeps_what_is_selected(table, catalogue):
@@ -101,7 +101,7 @@ def test_unknown_values_are_sorted_last(qtbot):
     sources["fwhm"] = [2.0, np.nan, 1.0, 3.0]
     table.fill(sources)
     for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
-        table.sortByColumn(7, order)
+        table.sortByColumn(5, order)
         assert cell(table, 3, "FWHM") == ""
 
 
@@ -174,7 +174,7 @@ def test_ten_thousand_sources_are_no_effort(qtbot):
     sources = made(10000)
     start = time.perf_counter()
     table.fill(sources)
-    table.sortByColumn(5, Qt.SortOrder.DescendingOrder)
+    table.sortByColumn(3, Qt.SortOrder.DescendingOrder)
     table.select(5000)
     table.grab()
     assert time.perf_counter() - start < 2

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
@@ -48,6 +47,8 @@ class Curve:
         Drawn as bars; down and up where they differ.
     points : bool
         Dots and no line.
+    colour : str
+        That of another name.
     """
 
     name: str
@@ -55,6 +56,20 @@ class Curve:
     y: "Floats"
     error: "Floats | None" = None
     points: bool = False
+    colour: str = ""
+
+    @property
+    def painted(self) -> str:
+        """Name of its colour."""
+        return self.colour or self.name
+
+
+class _Entry(NamedTuple):
+    """One entry of a legend."""
+
+    name: str
+    colour: str
+    dot: bool = False
 
 
 class _Plot(QWidget):
@@ -134,15 +149,14 @@ class _Plot(QWidget):
         painter: QPainter,
         x_range: tuple[float, float],
         y_range: tuple[float, float],
-        names: Sequence[str],
+        legend: "Sequence[_Entry]",
         *,
-        dots: Sequence[bool] = (),
         x_ticks: Ticks | None = None,
     ) -> "_Axes":
         """Draw title, legend, axes and ticks; return where the numbers lie."""
         metrics = QFontMetricsF(painter.font())
         line = metrics.height()
-        rows = 1 + bool(names)
+        rows = 1 + bool(legend)
         top = _GAP + rows * line + _GAP
         bottom = self.height() - 2 * line - _TICK - _GAP
         y_ticks = choose_ticks(*y_range, max(2, int((bottom - top) / (1.6 * line))))
@@ -153,8 +167,8 @@ class _Plot(QWidget):
         x_ticks = x_ticks or choose_ticks(*x_range, most)
         axes = _Axes(box, x_range, y_range)
         self._title_row(painter, metrics, y_ticks)
-        if names:
-            self._legend(painter, metrics, list(zip_longest(names, dots)), left)
+        if legend:
+            self._legend(painter, metrics, legend, left)
         painter.setPen(QPen(self._faint(0.6), 1))
         painter.drawRect(box)
         self._ticks_below(painter, metrics, axes, x_ticks)
@@ -177,21 +191,21 @@ class _Plot(QWidget):
         self,
         painter: QPainter,
         metrics: QFontMetricsF,
-        entries: Sequence[tuple[str, bool | None]],
+        entries: "Sequence[_Entry]",
         left: float,
     ) -> None:
         y = _GAP + metrics.height()
         sample, gap = 18.0, 10.0
-        wide = sum(metrics.horizontalAdvance(n) + sample + 4 for n, _ in entries)
+        wide = sum(metrics.horizontalAdvance(e.name) + sample + 4 for e in entries)
         room = self.width() - left - 2 * _GAP - wide
         if len(entries) > 1:
             gap = min(gap, max(3.0, room / (len(entries) - 1)))
         x = left if room > 0 else float(_GAP)
-        for k, (name, dot) in enumerate(entries):
-            painter.setPen(QPen(self._colour(name), 1.8, _LINES[k % len(_LINES)]))
+        for k, (name, colour, dot) in enumerate(entries):
+            painter.setPen(QPen(self._colour(colour), 1.8, _LINES[k % len(_LINES)]))
             middle = y + metrics.height() / 2
             if dot:
-                painter.setBrush(self._colour(name))
+                painter.setBrush(self._colour(colour))
                 painter.drawEllipse(QPointF(x + sample / 2, middle), 2, 2)
                 painter.setBrush(Qt.BrushStyle.NoBrush)
             else:
@@ -332,17 +346,17 @@ class CurvePlot(_Plot):
         low, high = _span([v for curve in self._curves for v in _reach(curve)])
         if self._zero:
             low, high = min(low, 0.0), max(high, 0.0)
-        legend = [curve.name for curve in self._curves if curve.name]
-        dots = [curve.points for curve in self._curves if curve.name]
+        legend = [
+            _Entry(curve.name, curve.painted, dot=curve.points)
+            for curve in self._curves
+        ]
         x_ticks = None
         ends = padded(*x_range, 0.02)
         if self._names:
             at = tuple(float(k) for k in range(len(self._names)))
             x_ticks = Ticks(values=at, labels=self._names)
             ends = (-0.5, len(self._names) - 0.5)
-        axes = self._frame(
-            painter, ends, padded(low, high), legend, dots=dots, x_ticks=x_ticks
-        )
+        axes = self._frame(painter, ends, padded(low, high), legend, x_ticks=x_ticks)
         painter.setClipRect(axes.box)
         if self._zero:
             painter.setPen(QPen(self._faint(0.5), 1))
@@ -358,7 +372,7 @@ class CurvePlot(_Plot):
     def _paint_curve(
         self, painter: QPainter, axes: _Axes, curve: Curve, style: Any
     ) -> None:
-        colour = self._colour(curve.name)
+        colour = self._colour(curve.painted)
         painter.setPen(QPen(colour, 1.2))
         if curve.error is not None:
             lower, upper = _reach(curve)
@@ -452,7 +466,8 @@ class HistogramPlot(_Plot):
             # What was denoised is so narrow that the rest would be flat beside it.
             top = max(top if len(self._shares) == 1 else 0.0, 1.6 * float(curve.max()))
         names = [*self._shares, *([self.GAUSSIAN] if self._gaussian else [])]
-        axes = self._frame(painter, (low, high), (0.0, 1.08 * top), names)
+        legend = [_Entry(name, name) for name in names]
+        axes = self._frame(painter, (low, high), (0.0, 1.08 * top), legend)
         painter.setClipRect(axes.box)
         for k, (name, share) in enumerate(self._shares.items()):
             x, y = np.repeat(self._edges, 2)[1:-1], np.repeat(share, 2)

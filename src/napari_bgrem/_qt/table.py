@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QItemSelectionModel,
+    QModelIndex,
+    Qt,
+    Signal,
+)
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView
 
@@ -90,16 +96,17 @@ COLUMNS = (
     _Shown("id", "id", _label),
     _Shown("x", "x", _number("x", 1)),
     _Shown("y", "y", _number("y", 1)),
-    _Shown("ra", "RA", _sky(0)),
-    _Shown("dec", "Dec", _sky(1)),
     _Shown("flux", "Flux", _flux),
     _Shown("snr", "S/N", _number("snr", 1)),
     _Shown("fwhm", "FWHM", _number("fwhm", 2)),
-    _Shown("flags", "Flags", _flags),
     _Shown("flux_cleaned", "Flux cleaned", _cleaned),
+    _Shown("ra", "RA", _sky(0)),
+    _Shown("dec", "Dec", _sky(1)),
+    _Shown("flags", "Flags", _flags),
 )
+"""From what is read first to what is read last: a dock is narrow."""
 _FLUXES = ("flux", "flux_cleaned")
-_SKY = (3, 4)
+_SKY = (7, 8)
 
 
 class SourceModel(QAbstractTableModel):
@@ -274,7 +281,6 @@ class SourceTable(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setAlternatingRowColors(True)
         self.setWordWrap(False)
         self.setCornerButtonEnabled(False)
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
@@ -285,6 +291,7 @@ class SourceTable(QTableView):
         upright.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         upright.setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.horizontalHeader().setResizeContentsPrecision(50)
+        self.horizontalHeader().setSectionsMovable(True)
         self._quiet = False
         self.selectionModel().currentRowChanged.connect(self._on_current)
 
@@ -322,7 +329,9 @@ class SourceTable(QTableView):
                 self.clearSelection()
                 return
             index = self.sources.index(self.sources.place_of(row), 0)
-            self.selectRow(index.row())
+            # Not selectRow, which heeds keys that are held down.
+            how = QItemSelectionModel.SelectionFlag
+            self.selectionModel().setCurrentIndex(index, how.ClearAndSelect | how.Rows)
             self.scrollTo(index)
         finally:
             self._quiet = False
