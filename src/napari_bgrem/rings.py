@@ -38,6 +38,8 @@ FATES = {
     "false": ("#f0463c", "x"),
 }
 """Colour and shape of what was found, missed, or found though it is not there."""
+MISSED = 5.0
+"""True S/N from which a source that was not found is shown."""
 WIDTH = 1.6
 """Of lines, screen pixels."""
 DRAWN, LEAST = 2.5, 2.0
@@ -211,11 +213,14 @@ def truth_layer(
     Returns
     -------
     LayerDataTuple
-        Told apart by colour and by shape; the feature "fate" says it in a word.
+        Told apart by colour and by shape; the feature "fate" says it in a word. Of
+        those that were missed only the ones above `MISSED`.
     """
+    # Fainter ones are missed by everybody; an unknown S/N counts.
+    missed = match.miss & ~(match.snr < MISSED)
     fates = {
         "hit": _points(found)[match.hit],
-        "miss": _points(truth)[match.miss],
+        "miss": _points(truth)[missed],
         "false": _points(found)[match.false],
     }
     words = [word for word, at in fates.items() for _ in at]

@@ -26,6 +26,9 @@ __all__ = ["follow", "sexagesimal", "unwatch", "values_at", "watch"]
 
 ROLES = ("original", "cleaned", "residual")
 
+_SAID = {"sources": "id", "fates": "fate", "truth": "id"}
+"""Features of points that are said, by role."""
+
 _lock = threading.Lock()
 _watched: "list[ref[Layer]]" = []
 _wcs: "WeakKeyDictionary[Any, WCS | None]" = WeakKeyDictionary()
@@ -37,9 +40,9 @@ def watch(layer: "Layer") -> None:
     Parameters
     ----------
     layer : napari.layers.Layer
-        With a `Mark`; others are left alone.
+        An image or points with a `Mark`; others are left alone.
     """
-    if mark_of(layer) is None or not hasattr(layer, "contrast_limits"):
+    if mark_of(layer) is None or not (_is_image(layer) or hasattr(layer, "symbol")):
         return
     unwatch(layer)
     layer.get_status = MethodType(_get_status, layer)
@@ -146,12 +149,14 @@ def _describe(layer: "Layer", position: Any, *, world: bool) -> tuple[str, str, 
     at = layer.world_to_data(position) if world else position
     at = np.asarray(at, float)[-layer.ndim :]
     mark = mark_of(layer)
-    index = tuple(int(k) for k in np.floor(at + 0.5))
     y, x = at[-2:]
     where = f"x {x:.1f} y {y:.1f}"
     sky = None if mark is None else _sky(mark, x, y)
     if sky:
         where += f"   {sky}"
+    if not _is_image(layer):
+        return where, _point(layer, mark, position, world=world), ""
+    index = tuple(int(k) for k in np.floor(at + 0.5))
     values = values_at(layer, index)
     unit = "" if mark is None or mark.image is None else mark.image.unit
     texts = {role: f"{value:.5g}" for role, value in values.items()}
@@ -159,6 +164,20 @@ def _describe(layer: "Layer", position: Any, *, world: bool) -> tuple[str, str, 
     value = f"{own} {unit}".strip() if own else ""
     named = "   ".join(f"{role} {text}" for role, text in texts.items())
     return where, value, f"{named} {unit}".strip() if named else ""
+
+
+def _is_image(layer: "Layer") -> bool:
+    return hasattr(layer, "contrast_limits")
+
+
+def _point(layer: "Layer", mark: "Mark | None", position: Any, *, world: bool) -> str:
+    """Return what the point under the cursor is; rings say nothing of themselves."""
+    name = _SAID.get(mark.role) if mark else None
+    points: Any = layer
+    if name is None or name not in points.features:
+        return ""
+    row = points.get_value(position, world=world)
+    return "" if row is None else str(points.features[name].iloc[int(row)])
 
 
 def _family(layer: "Layer", own: "Mark") -> "dict[str, Layer]":

@@ -163,6 +163,14 @@ def test_hits_misses_and_false_ones_differ_in_colour_and_shape(trio, table):
     assert len({FATES[w][1] for w in FATES}) == 3
 
 
+def test_what_nobody_could_find_is_not_shown_as_missed(trio, table):
+    real = QTable({"x": [100.0, 110.0], "y": [20.0, 30.0], "snr": [4.9, 5.1]})
+    fate = match(table, real, fwhm=frames.FWHM)
+    layer = Layer.create(*truth_layer(fate, table, real, trio[1]))
+    missed = layer.data[layer.features["fate"] == "miss"]
+    np.testing.assert_allclose(missed, [[30, 110]])
+
+
 def test_no_truth_and_no_sources_are_no_points(trio, table):
     nothing = table[:0]
     fate = match(nothing, QTable({"x": [], "y": []}), fwhm=4)

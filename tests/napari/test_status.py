@@ -196,6 +196,34 @@ def test_the_viewer_shows_it_and_forgets_layers_that_are_removed():
     assert "get_status" not in vars(points)
 
 
+def test_points_of_ours_say_who_they_are_and_rings_nothing():
+    separation = frames.result()
+    layers = frames.layers_of(separation)
+    viewer = frames.viewer_with(*layers)
+    follow(viewer)
+    for role, features in (
+        ("sources", {"id": [7, 8], "flux": [1.0, 2.0]}),
+        ("rings", {"id": [1, 1]}),
+        ("fates", {"fate": ["hit", "miss"]}),
+    ):
+        mark = Mark(role=role, image=separation.image)
+        points = [[60.0, 90.0], [1.0, 1.0]]
+        viewer.add_layer(
+            Points(points, size=9, name=role, features=features, metadata={KEY: mark})
+        )
+    viewer.canvas.grid.enabled = True
+    viewer.layers.selection = set(layers)
+    viewer.mouse_over_canvas = True
+    viewer.cursor.position = (60.0, 90.0)
+    viewer.update_status_from_cursor()
+    place, values = viewer.status.split(" » ")
+    assert place == "x 90.0 y 60.0"
+    assert values.startswith("fates: hit    sources: 7    residual: 100 adu")
+    viewer.cursor.position = (30.0, 30.0)
+    viewer.update_status_from_cursor()
+    assert viewer.status.split(" » ")[1].startswith("residual: 100 adu")
+
+
 def test_in_the_grid_each_cell_says_its_value():
     viewer = frames.viewer_with(*frames.layers_of(frames.result()))
     follow(viewer)

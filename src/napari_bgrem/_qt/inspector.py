@@ -33,7 +33,8 @@ from napari_bgrem.compared import comparison_of
 from napari_bgrem.desk import desk_of
 from napari_bgrem.inspecting import ClickTool, panels
 from napari_bgrem.mark import mark_of, marked
-from napari_bgrem.rings import Rings, sources_layer, truth_layer
+from napari_bgrem.rings import MISSED, Rings, sources_layer, truth_layer
+from napari_bgrem.status import follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,10 @@ FORMATS = {
 }
 NOTHING = "No result yet: open Remove background and press Run."
 HOW = "Press Inspect, then click a source in any panel."
-LEGEND = "green ring: hit   ·   yellow square: missed   ·   red cross: not real"
+LEGEND = (
+    "green ring: hit   ·   yellow square: missed, true S/N over "
+    f"{MISSED:g}   ·   red cross: not real"
+)
 
 
 class Inspector(QWidget):
@@ -98,6 +102,7 @@ class Inspector(QWidget):
         self.tabs = QTabWidget()
         self._lay_out()
         self._wire()
+        follow(napari_viewer)
         self._refresh()
 
     @property
