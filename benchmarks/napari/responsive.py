@@ -66,7 +66,7 @@ def one_round(viewer, dock, layer, seconds: float) -> dict[str, dict[str, float]
     dock.comparison.leave()
     for made in [x for x in viewer.layers if x is not layer]:
         viewer.layers.remove(made)
-    pause(1)
+        pause(0.3)  # Mesa's software renderer does not survive all of them at once
     return out
 
 

@@ -175,7 +175,8 @@ class Comparison:
         viewer = self._viewer
         shown = [layer for group in self.groups for layer in group]
         for layer in viewer.layers:
-            layer.visible = layer in shown
+            if layer.visible != (layer in shown):
+                layer.visible = not layer.visible
         self._arrange()
         grid = viewer.canvas.grid
         grid.shape = (1, len(self.groups))

@@ -65,6 +65,8 @@ class Desk:
         Gets the layers.
     later : callable, optional
         ``later(f)`` calls f on the thread of the viewer; by default at once.
+    soon : callable, optional
+        ``soon(f)`` does so after the window was served; by default as `later`.
 
     Attributes
     ----------
@@ -85,9 +87,16 @@ class Desk:
     found = Signal(object)
     failed = Signal(BGRemError)
 
-    def __init__(self, viewer: "ViewerModel", *, later: Later | None = None) -> None:
+    def __init__(
+        self,
+        viewer: "ViewerModel",
+        *,
+        later: Later | None = None,
+        soon: Later | None = None,
+    ) -> None:
         self._viewer = weakref.ref(viewer)
         self._later: Later = later or (lambda f: f())
+        self._soon: Later = soon or self._later
         self.session = session = Session(acknowledge=True)
         self.source: Layer | None = None
         self.result: Result | None = None
@@ -390,11 +399,16 @@ class Desk:
         self.changed.emit()
 
     def _show(self, job: _Job, result: "Result", made: list[Any]) -> None:
-        if not self._end(job):
+        """Add the layers one by one: each takes napari a while, and all a second."""
+        if job is not self._job:
             return
+        if made:
+            self._add(made[:1])
+            self._soon(partial(self._show, job, result, made[1:]))
+            return
+        self._end(job)
         self.result = result
         self._remove_live(job)
-        self._add(made)
         self.viewer.layers.selection = set(marked(self.viewer, "cleaned", job.number))
         self.scale_changed.emit(_planes(result)[0].scale)
         self.shown.emit(job.number)
@@ -436,10 +450,12 @@ class Desk:
             self.viewer.add_layer(Layer.create(data, options, kind))
 
 
-def desk_of(viewer: "ViewerModel", *, later: Later | None = None) -> Desk:
+def desk_of(
+    viewer: "ViewerModel", *, later: Later | None = None, soon: Later | None = None
+) -> Desk:
     """Return the desk of a viewer, one for all widgets that it shows."""
     if viewer not in _DESKS:
-        _DESKS[viewer] = Desk(viewer, later=later)
+        _DESKS[viewer] = Desk(viewer, later=later, soon=soon)
     return _DESKS[viewer]
 
 

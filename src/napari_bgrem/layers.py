@@ -136,8 +136,8 @@ def result_layers(
     Returns
     -------
     list of LayerData
-        Cleaned and residual, which are visible; each part, the mask (visible where
-        anything is flagged), the uncertainty and each extra.
+        Cleaned, which is visible; residual, each part, the mask (visible where
+        anything is flagged) and the uncertainty.
     """
     name = separation.image.name if like is None else like.name
     place = placement_of(separation.image) if like is None else placement_like(like)
@@ -148,18 +148,16 @@ def result_layers(
     sums = replace(separation, parts=known)
     layers = [
         made.image("cleaned", _shown(sums.cleaned_plane, own=True), visible=True),
-        made.image("residual", _shown(sums.residual_plane, own=True), visible=True),
+        made.image("residual", _shown(sums.residual_plane, own=True)),
     ]
     layers += [made.image(part, data) for part, data in parts.items()]
     layers.append(made.mask())
     if separation.uncertainty is not None:
         data = _shown(separation.uncertainty, own=True)
         layers.append(made.image("uncertainty", data))
-    for extra, plane in separation.extras.items():
-        if extra == SEGMENTS:
-            layers.append(made.labels(extra, plane))
-        else:
-            layers.append(made.image(extra, _shown(plane, own=False)))
+    # The other extras are for programs: they are in the file that is saved.
+    if SEGMENTS in separation.extras:
+        layers.append(made.labels(SEGMENTS, separation.extras[SEGMENTS]))
     return layers
 
 

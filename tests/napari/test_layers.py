@@ -100,7 +100,7 @@ def test_a_result_is_one_layer_for_each_of_its_planes(image, result):
     source = Layer.create(*made.image_layers(image, name="frame")[0])
     source.translate = (3, 4)
     layers = as_layers(made.result_layers(result, like=source, run="7"))
-    roles = ["cleaned", "residual", *result.parts, "mask", *result.extras]
+    roles = ["cleaned", "residual", *result.parts, "mask"]
     assert list(layers) == [f"frame: {role}" for role in roles]
     np.testing.assert_array_equal(layers["frame: cleaned"].data, result.cleaned)
     np.testing.assert_array_equal(layers["frame: residual"].data, result.residual)
@@ -116,7 +116,7 @@ def test_a_result_is_one_layer_for_each_of_its_planes(image, result):
         np.testing.assert_array_equal(layer.scale, source.scale)
         assert layer.units == source.units
     shown = [name for name, layer in layers.items() if layer.visible]
-    assert shown == ["frame: cleaned", "frame: residual"]
+    assert shown == ["frame: cleaned"]
 
 
 def test_a_result_alone_lies_where_its_image_does(image, result):
@@ -236,7 +236,7 @@ def test_large_frames_have_levels_and_are_not_copied(result):
                                                      (5, 513)]  # fmt: skip
     parts = bgrem_core.clean(large, method="mesh")
     layers = as_layers(made.result_layers(parts, like=layer))
-    for name in ("cleaned", "residual", "sky", "mask", "rms"):
+    for name in ("cleaned", "residual", "sky", "mask"):
         assert layers[f"wide: {name}"].multiscale
     np.testing.assert_array_equal(layers["wide: cleaned"].data[0], parts.cleaned)
 

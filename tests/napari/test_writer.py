@@ -191,15 +191,15 @@ def test_units_are_those_of_the_image_but_not_on_maps_of_something_else(tmp_path
         np.random.default_rng(1).normal(100, 5, (60, 60)), unit="adu"
     )
     result = bgrem_core.clean(image, method="mesh")
-    centre = np.ones(image.shape, np.float32)
-    result = dataclasses.replace(result, extras={**result.extras, "centre": centre})
+    segm = np.ones(image.shape, np.int32)
+    result = dataclasses.replace(result, extras={**result.extras, "segm": segm})
     path = tmp_path / "out.fits"
     made = [Layer.create(*t) for t in result_layers(result)][1:]
     save(path, *made)
     with opened(path) as hdus:
         units = {hdu.name: hdu.header.get("BUNIT") for hdu in hdus}
     assert units == {
-        "RESIDUAL": "adu", "SKY": "adu", "MASK": None, "RMS": "adu", "CENTRE": None,
+        "RESIDUAL": "adu", "SKY": "adu", "MASK": None, "SEGM": None,
     }  # fmt: skip
 
 

@@ -60,7 +60,8 @@ class RemoveBackground(QWidget):
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__()
         self.viewer = napari_viewer
-        self.desk = desk_of(napari_viewer, later=Marshal())
+        marshal = Marshal()
+        self.desk = desk_of(napari_viewer, later=marshal, soon=marshal.soon)
         self.comparison = comparison_of(napari_viewer)
         self.choice = Choice(napari_viewer)
         self.bar, self.look = RunBar(), LookPanel()
@@ -123,10 +124,12 @@ class RemoveBackground(QWidget):
         self._try(lambda: self.desk.estimate(self.choice.settings(), self._method()))
 
     def find_sources(self) -> None:
-        """Search the result."""
+        """Search the result; what is found is shown by the inspector."""
 
         def search() -> None:
-            self.desk.find(FindSettings(**self.find_form.values()))
+            settings = FindSettings(**self.find_form.values())
+            self.open_inspector()
+            self.desk.find(settings)
 
         self._try(search)
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 __all__ = ["Marshal"]
+
+SERVED = 10  # ms, in which a window draws itself and takes what was pressed
 
 
 class Marshal(QObject):
@@ -22,6 +24,10 @@ class Marshal(QObject):
         # The window may be gone; then nobody is left to tell.
         with suppress(RuntimeError):
             self._asked.emit(function)
+
+    def soon(self, function: Callable[[], None]) -> None:
+        """Have a function called once the window has been served."""
+        QTimer.singleShot(SERVED, function)
 
     @staticmethod
     def _call(function: Callable[[], None]) -> None:
