@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from bgrem_core.errors import UsageError
+from napari_bgrem.bare import bare
 from napari_bgrem.compared import comparison_of, newest_groups
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def compare(viewer: "napari.Viewer") -> None:
     UsageError
         There is no result in it.
     """
+    viewer = bare(viewer)
     comparison = comparison_of(viewer)
     if comparison.active:
         comparison.leave()
@@ -44,6 +46,7 @@ def blink(viewer: "napari.Viewer") -> None:
     UsageError
         There is no result in it.
     """
+    viewer = bare(viewer)
     comparison_of(viewer).blink(_groups(viewer))
 
 

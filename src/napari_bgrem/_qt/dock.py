@@ -26,6 +26,7 @@ from napari_bgrem._qt.keys import Keys
 from napari_bgrem._qt.look import LookPanel
 from napari_bgrem._qt.marshal import Marshal
 from napari_bgrem._qt.run_bar import RunBar
+from napari_bgrem.bare import bare
 from napari_bgrem.blend import Blend
 from napari_bgrem.compared import comparison_of, newest_groups
 from napari_bgrem.desk import close_desk, desk_of
@@ -59,11 +60,11 @@ class RemoveBackground(QWidget):
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__()
-        self.viewer = napari_viewer
+        self.viewer = viewer = bare(napari_viewer)
         marshal = Marshal()
-        self.desk = desk_of(napari_viewer, later=marshal, soon=marshal.soon)
-        self.comparison = comparison_of(napari_viewer)
-        self.choice = Choice(napari_viewer)
+        self.desk = desk_of(viewer, later=marshal, soon=marshal.soon)
+        self.comparison = comparison_of(viewer)
+        self.choice = Choice(viewer)
         self.bar, self.look = RunBar(), LookPanel()
         self.find_form = SettingsForm(
             c for c in controls(FindSettings) if c.name in FIND_SHOWN
@@ -81,7 +82,7 @@ class RemoveBackground(QWidget):
         self._lay_out()
         self._wire()
         self._keys = Keys(
-            napari_viewer,
+            viewer,
             {
                 "Shift-R": self.start,
                 "Shift-C": self.compare,
@@ -294,8 +295,12 @@ class RemoveBackground(QWidget):
         self._try(lambda: self.viewer.open_sample("napari-bgrem", "decam_r"))
 
     def open_inspector(self) -> None:
-        """Show the inspector beside this dock."""
-        self.viewer.window.add_plugin_dock_widget("napari-bgrem", "Inspect sources")
+        """Show the inspector, as a tab beside this dock."""
+        area, _ = self.viewer.window.add_plugin_dock_widget(
+            "napari-bgrem", "Inspect sources", tabify=True
+        )
+        area.show()
+        area.raise_()
 
     def _cancel(self) -> None:
         self.desk.cancel()

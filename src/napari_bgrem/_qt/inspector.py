@@ -28,6 +28,7 @@ from napari_bgrem._qt.plots import Curve, CurvePlot
 from napari_bgrem._qt.rows import Rows
 from napari_bgrem._qt.table import SourceTable
 from napari_bgrem._qt.worker import Worker
+from napari_bgrem.bare import bare
 from napari_bgrem.collected import Collected, key_of, newest_result, truth_of
 from napari_bgrem.compared import comparison_of
 from napari_bgrem.desk import desk_of
@@ -74,11 +75,12 @@ class Inspector(QWidget):
 
     def __init__(self, napari_viewer: "napari.Viewer") -> None:
         super().__init__()
-        self.viewer = napari_viewer
-        self.clicks = ClickTool(napari_viewer, self._on_click)
-        self.rings = Rings(napari_viewer)
-        self._desk = desk_of(napari_viewer, later=Marshal())
-        self._comparison = comparison_of(napari_viewer)
+        self.viewer = viewer = bare(napari_viewer)
+        self.clicks = ClickTool(viewer, self._on_click)
+        self.rings = Rings(viewer)
+        marshal = Marshal()
+        self._desk = desk_of(viewer, later=marshal, soon=marshal.soon)
+        self._comparison = comparison_of(viewer)
         self._known: dict[tuple[int, str], Collected] = {}
         self._heard: set[tuple[int, str]] = set()
         self._key: tuple[int, str] | None = None
@@ -102,7 +104,7 @@ class Inspector(QWidget):
         self.tabs = QTabWidget()
         self._lay_out()
         self._wire()
-        follow(napari_viewer)
+        follow(viewer)
         self._refresh()
 
     @property
