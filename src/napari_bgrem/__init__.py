@@ -1,8 +1,6 @@
-"""The napari view of BGRem: a door, the room behind it is not built yet.
+"""The napari view of BGRem: layers, the comparison, and inspection by click.
 
-Here will be a reader, layers, the comparison of Original, Cleaned and Residual, and
-inspection by click. napari finds the plugin by its manifest, which offers nothing yet.
-
-Today the command `bgrem` writes FITS files that napari opens with any FITS reader, and
-`bgrem_core` does the work from Python.
+napari finds it by the manifest, ``napari.yaml``. What needs no window (layers, the run
+and its layers, comparison, clicks, the status bar) lies here; ``_qt`` holds widgets
+only. All science is the core's.
 """

@@ -30,11 +30,11 @@ def block_in_view(layer: "Image") -> "Block | None":
     whole = layer.data[0] if layer.multiscale else layer.data
     if layer.multiscale:
         corners = corners * layer.downsample_factors[layer.data_level][-2:]
+    # Out of view both corners are one pixel.
+    if (corners[0] == corners[1]).any():
+        return None
     low, high = np.floor(corners[0]).astype(int), np.ceil(corners[1]).astype(int) + 1
     ny, nx = whole.shape[-2:]
     rows = slice(max(int(low[0]), 0), min(int(high[0]), ny))
     cols = slice(max(int(low[1]), 0), min(int(high[1]), nx))
-    # Before the first draw both corners are the first pixel.
-    if rows.stop - rows.start < 2 or cols.stop - cols.start < 2:
-        return None
     return rows, cols

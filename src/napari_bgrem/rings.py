@@ -30,6 +30,8 @@ __all__ = ["FATES", "Pen", "Rings", "sources_layer", "truth_layer"]
 SOURCE = "#56beff"
 AIM, SKY, NOTHING = "#ff4fd8", "#ffa7ec", "#ffd24f"
 """Of the aperture, of its sky ring, and of an aperture that may hold no source."""
+DARK = {AIM: "#b3008f", SKY: "#5a1e52", NOTHING: "#7a4b00"}
+"""The same on a residual, whose middle is white."""
 LEAST_SNR = 3.0
 """Below this, what was clicked may be noise."""
 FATES = {
@@ -125,10 +127,13 @@ class Rings:
         aim = NOTHING if faint else AIM
         for image in images:
             layer = self._layers.get(image)
+            colours = [aim, SKY, SKY]
+            if (mark := mark_of(image)) and mark.role == "residual":
+                colours = [DARK[colour] for colour in colours]
             if layer is not None and layer in self._viewer.layers:
-                _move(layer, at, size, [aim, SKY, SKY])
+                _move(layer, at, size, colours)
             else:
-                self._add(image, at, size, [aim, SKY, SKY])
+                self._add(image, at, size, colours)
 
     def clear(self) -> None:
         """Take all rings away."""
