@@ -309,8 +309,16 @@ class Desk:
             planes = [result] if isinstance(result, Separation) else result.planes
             out = []
             for k, plane in enumerate(planes):
-                run = job.number if len(planes) == 1 else f"{job.number}.{k + 1}"
-                out += result_layers(plane, like=job.source, run=run)
+                if len(planes) == 1:
+                    out += result_layers(plane, like=job.source, run=job.number)
+                    continue
+                made = result_layers(
+                    plane, like=job.source, run=f"{job.number}.{k + 1}"
+                )
+                for _, options, _ in made:
+                    role = options["metadata"][KEY].role
+                    options["name"] = f"{job.name}: {role}, plane {k + 1}"
+                out += made
         except MemoryError:
             full = OutOfMemory(
                 "memory ran out", hint="close other images, and try again"

@@ -291,3 +291,26 @@ def test_a_strangers_layer_is_opened_once(desk, viewer, queue, frame):
     desk.start(settings(), "toy")
     assert desk.session.image is not images[0]
     finish(desk, queue)
+
+
+def test_colours_run_plane_by_plane(desk, viewer, queue, frame):
+    rgb = np.stack([frame, frame + 50, frame + 90], axis=-1).astype(np.uint8)
+    desk.source = viewer.add_image(rgb, rgb=True, name="colour")
+    desk.start(settings(level=4.0), "toy")
+    finish(desk, queue)
+    cleaned = marked(viewer, "cleaned")
+    assert [layer.name for layer in cleaned] == [
+        f"colour: cleaned, plane {k}" for k in (1, 2, 3)
+    ]
+    for k, layer in enumerate(cleaned):
+        np.testing.assert_array_equal(layer.data, rgb[..., k] - np.float32(4))
+
+
+def test_what_is_no_image_is_refused(desk, viewer):
+    desk.source = viewer.add_labels(np.zeros((40, 40), int))
+    with pytest.raises(UsageError, match="label"):
+        desk.start(settings(), "toy")
+    desk.source = viewer.add_image(np.zeros((4, 40, 40), np.float32))
+    with pytest.raises(UsageError, match="plane"):
+        desk.start(settings(), "toy")
+    assert not desk.busy
