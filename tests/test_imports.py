@@ -93,9 +93,15 @@ print(main(["-f", str(samples.path("decam_i")), "-o", "."]))
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["napari_bgrem", "bgrem_notebook"])
-def test_a_view_that_is_not_built_yet_loads_and_says_so(name, tmp_path):
-    said = python(f"import {name}; print({name}.__doc__)", cwd=tmp_path)
+def test_the_plugin_loads_nothing_before_it_is_used(tmp_path):
+    loaded = set(
+        python("import napari_bgrem, sys; print(*sys.modules)", cwd=tmp_path).split()
+    )
+    assert not loaded & {"napari", "qtpy", "torch", "astropy", "numpy"}
+
+
+def test_a_view_that_is_not_built_yet_loads_and_says_so(tmp_path):
+    said = python("import bgrem_notebook as n; print(n.__doc__)", cwd=tmp_path)
     assert "not built yet" in said
 
 

@@ -64,8 +64,8 @@ class Inspection:
     flux, flux_err, snr : float
         Total flux of a point source on the photometric plane, local sky taken off.
     flux_cleaned, flux_residual : float
-        The same aperture and correction on the cleaned image and on what was taken
-        away, its local level taken off. They carry no error.
+        The same aperture and correction on the cleaned image, its local level taken
+        off too, and what that lacks: both sum to `flux`. They carry no error.
     fwhm : float
         Pixels, NaN where the light does not decide it.
     peak : float
@@ -81,8 +81,8 @@ class Inspection:
     radii : ndarray of float64, shape (n,)
         Outer radius of each ring of the curves, pixels.
     original, cleaned, residual : Curves
-        Of the photometric plane less its local sky, of the cleaned image, and of the
-        parts taken away less their local level.
+        Of the photometric plane less its local sky, of the cleaned image likewise, and
+        of what cleaning took of the former.
     unit : str
         Unit of the image.
     zeropoint : float or None
@@ -253,10 +253,12 @@ class _Cut:
         level, level_err = float(sky.level[0]), float(sky.error[0])
         bad = ~self.good
         original = np.where(self.good, self.data - level, 0).astype(np.float32)
+        # Where noise was taken, the level was measured without it: one level for both.
+        cleaned = self._flat(at, None if self.quiet is None else level)
         planes = {
             "original": original,
-            "cleaned": self._level(self.separation.cleaned_plane, at, off=False),
-            "residual": self._level(self.separation.residual_plane, at, off=True),
+            "cleaned": cleaned,
+            "residual": (original - cleaned).astype(np.float32),
         }
         factor = self._correction(radius)
         doubt = float(self.meta.get("aperture_correction_err") or 0.0)
@@ -314,17 +316,18 @@ class _Cut:
             return float(measured)
         return float(1 / Profile(fwhm=self.fwhm).enclosed(radius))
 
-    def _level(
-        self, plane: "Plane", at: tuple["Floats", "Floats"], *, off: bool
+    def _flat(
+        self, at: tuple["Floats", "Floats"], level: float | None
     ) -> "NDArray[np.float32]":
-        """Return a plane with masked pixels 0 and, if asked, its ring's level off."""
-        data = np.where(self.good, self._read(plane), 0).astype(np.float32)
-        if not off:
-            return data
-        ring = ring_sky(
-            data, self.good, *at, fwhm=self.fwhm, sigma=np.array([self.sigma])
-        )
-        return np.where(self.good, data - ring.level[0], 0).astype(np.float32)
+        """Return the cleaned plane, masked pixels 0, less a level or its own ring's."""
+        plane = self._read(self.separation.cleaned_plane)
+        data = np.where(self.good, plane, 0).astype(np.float32)
+        if level is None:
+            ring = ring_sky(
+                data, self.good, *at, fwhm=self.fwhm, sigma=np.array([self.sigma])
+            )
+            level = float(ring.level[0])
+        return np.where(self.good, data - level, 0).astype(np.float32)
 
     def _gap(self, x: float, y: float) -> float:
         """Return the distance to the nearest edge of the frame, pixels."""

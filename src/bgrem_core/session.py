@@ -277,18 +277,37 @@ class Session:
 
     def as_python(self) -> str:
         """Return a script that gives the same result."""
-        source = repr(str(self._path())) if self._path() else "image"
+        path = self._path()
+        source = repr(str(path)) if path else "image"
+        start = "" if path else "# image: the array that was worked on\n"
         default = self.chosen.settings()
         said = [f"method={self.method!r}"]
-        said += _changed(self._door, OpenSettings())
+        said += _changed(self._opening(), OpenSettings())
         said += _changed(self.settings, default)
         found = _changed(self.find_settings, FindSettings())
         find = ", ".join(["result", *found])
         return (
-            "import bgrem_core\n\n"
+            f"import bgrem_core\n\n{start}"
             f"result = bgrem_core.clean({source}, {', '.join(said)})\n"
             f"sources = bgrem_core.find_sources({find})\n"
         )
+
+    def _opening(self) -> OpenSettings:
+        """Return how the door opens this very image again."""
+        image, door = self.image, self._door
+        if not isinstance(image, Image) or image.origin.format != "fits":
+            return door
+        origin = image.origin
+        if door.hdu is None and origin.path is not None:
+            from bgrem_core.io.choose import list_hdus
+
+            with suppress(BGRemError):
+                pictures = [h for h in list_hdus(origin.path) if h.shape]
+                if len(pictures) > 1:
+                    door = dataclasses.replace(door, hdu=str(origin.hdu))
+        if door.plane is None and len(origin.index) == 1:
+            door = dataclasses.replace(door, plane=str(origin.index[0]))
+        return door
 
     def _frame_scale(
         self, image: Image, settings: RunSettings

@@ -15,7 +15,18 @@ __all__ = ["at_strength", "has_strength"]
 
 
 def has_strength(separation: "Separation") -> bool:
-    """Return whether a result can be shown with some of its noise left in."""
+    """Return whether a result can be shown with some of its noise left in.
+
+    Parameters
+    ----------
+    separation : Separation
+        What a method returned.
+
+    Returns
+    -------
+    bool
+        True if it was made with strength 1 and has a part "noise".
+    """
     whole = separation.provenance.settings.get("strength") == 1
     return whole and "noise" in separation.parts
 

@@ -11,7 +11,7 @@ from bgrem_core.errors import UsageError
 from bgrem_core.inspection import inspect
 from bgrem_core.methods import METHODS, get_method
 from bgrem_core.photometry import DEFAULT_FWHM
-from napari_bgrem.mark import mark_of, marked
+from napari_bgrem.mark import mark_of, marked, newest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,12 +172,12 @@ def newest_result(viewer: "ViewerModel", image: "Image | None" = None) -> "Mark 
         numbered are compared by number, others by the place of their layers.
     """
     found = [
-        mark
+        layer
         for layer in marked(viewer, "cleaned")
         if (mark := mark_of(layer)) and mark.separation is not None
         if image is None or mark.image is image
     ]
-    return max(found, key=lambda mark: _number(mark.run)) if found else None
+    return mark_of(newest(found))
 
 
 def truth_of(viewer: "ViewerModel", image: "Image | None") -> "QTable | None":
@@ -201,10 +201,3 @@ def _from_points(layer: "Layer") -> "QTable":
     columns = {str(name): np.asarray(points.features[name]) for name in points.features}
     y, x = np.asarray(points.data, float)[:, -2:].T
     return QTable({**columns, "x": x, "y": y})
-
-
-def _number(run: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in run.split("."))
-    except ValueError:
-        return (-1.0,)

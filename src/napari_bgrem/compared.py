@@ -4,7 +4,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from napari_bgrem.comparison import Comparison
-from napari_bgrem.mark import mark_of, marked
+from napari_bgrem.mark import mark_of, marked, newest
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -32,7 +32,7 @@ def newest_groups(
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-        Whose layers are looked through; the one on top counts as the newest.
+        Whose layers are looked through.
     source : napari.layers.Layer, optional
         What was worked on, for an image that is not marked as an original.
 
@@ -42,17 +42,21 @@ def newest_groups(
         For each cell its image, then the sources that lie on it; empty without a
         result.
     """
-    cleaned = marked(viewer, "cleaned")
-    if not cleaned:
+    cleaned = newest(marked(viewer, "cleaned"))
+    last = mark_of(cleaned)
+    if cleaned is None or last is None:
         return []
-    newest = mark_of(cleaned[-1])
-    assert newest is not None  # noqa: S101 - `marked` says so
     originals = [
         layer
         for layer in marked(viewer, "original")
-        if (mark := mark_of(layer)) and mark.image is newest.image
+        if (mark := mark_of(layer)) and mark.image is last.image
     ]
     if not originals and source is not None and source in viewer.layers:
         originals = [source]
-    cells = (originals, cleaned[-1:], marked(viewer, "residual", newest.run))
+    residuals = [
+        layer
+        for layer in marked(viewer, "residual", last.run)
+        if (mark := mark_of(layer)) and mark.image is last.image
+    ]
+    cells = (originals, [cleaned], residuals)
     return [cell[:1] for cell in cells if cell]

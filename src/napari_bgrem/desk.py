@@ -18,7 +18,8 @@ from bgrem_core.normalize import Scale
 from bgrem_core.pace import Pace
 from bgrem_core.separation import Separation
 from bgrem_core.session import Session
-from napari_bgrem.image_of import image_of
+from bgrem_core.settings import RunSettings
+from napari_bgrem.image_of import image_of, plane_of
 from napari_bgrem.in_view import block_in_view
 from napari_bgrem.layers import result_layers
 from napari_bgrem.live import Live
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from bgrem_core.api import Result
     from bgrem_core.planes import Block
     from bgrem_core.progress import Progress
-    from bgrem_core.settings import FindSettings, RunSettings
+    from bgrem_core.settings import FindSettings
 
 __all__ = ["Desk", "close_desk", "desk_of"]
 
@@ -50,8 +51,10 @@ class _Job:
     kind: Kind
     name: str
     number: str
-    source: "Layer"
+    source: Any  # the layer, None for a search
     image: "Image | Stack"
+    method: str = ""
+    settings: "RunSettings" = dataclasses.field(default_factory=RunSettings)
     live: Live | None = None
     block: "Block | None" = None
 
@@ -85,6 +88,7 @@ class Desk:
     scale_changed = Signal(Scale)
     shown = Signal(str)
     found = Signal(object)
+    previewed = Signal(object)
     failed = Signal(BGRemError)
 
     def __init__(
@@ -101,10 +105,12 @@ class Desk:
         self.source: Layer | None = None
         self.result: Result | None = None
         self._job: _Job | None = None
-        self._made_by: tuple[str, RunSettings] | None = None
+        self._made_by: tuple[str, RunSettings, Image | Stack] | None = None
         self._number = 0
         self.pace = Pace()
-        self._opened: tuple[weakref.ref[Layer], object, Image | Stack] | None = None
+        self._opened: (
+            tuple[weakref.ref[Layer], object, Image | Stack, tuple[int, ...]] | None
+        ) = None
         session.progressed.connect(self._on_progress)
         session.state_changed.connect(self._on_state)
         session.result_changed.connect(self._on_result)
@@ -182,12 +188,13 @@ class Desk:
         """
         if self.busy:
             raise UsageError(BUSY.lower(), hint="wait for it or cancel it first")
-        if self.result is None or self.source is None:
+        if self.result is None:
             raise UsageError("there is no result yet", hint="press Run first")
         self.session.find_settings = settings
+        image = _image(self.result)
         job = _Job(
-            kind="find", name=self.source.name, number=str(self._number),
-            source=self.source, image=_image(self.result),
+            kind="find", name=image.name, number=str(self._number), source=None,
+            image=image,
         )  # fmt: skip
         self._work(job, self.session.find)
 
@@ -199,7 +206,7 @@ class Desk:
         """Stop, and tell nobody any more."""
         for signal in (
             self.changed, self.progressed, self.scale_changed, self.shown, self.found,
-            self.failed,
+            self.failed, self.previewed,
         ):  # fmt: skip
             signal.disconnect()
         self.session.cancel()
@@ -220,15 +227,20 @@ class Desk:
         if self._made_by is None:
             raise UsageError("there is no result yet", hint="press Run first")
         session = self.session
-        before = session.method, session.settings
-        method, settings = self._made_by
+        before = session.method, session.settings, session.image
+        method, settings, image = self._made_by
         if hasattr(settings, "strength"):
             settings = dataclasses.replace(settings, strength=strength)  # type: ignore[call-arg]
-        session.method, session.settings = method, settings
+        session.method, session.settings, session.image = method, settings, image
         try:
             return session.as_python()
         finally:
-            session.method, session.settings = before
+            session.method, session.settings, session.image = before
+
+    def forget(self) -> None:
+        """Forget the last result: its layers were deleted."""
+        self.result = self._made_by = None
+        self.changed.emit()
 
     def _begin(self, kind: Kind, settings: "RunSettings", method: str) -> _Job:
         if self.busy:
@@ -242,23 +254,33 @@ class Desk:
         image = self._open(source)
         session = self.session
         session.method, session.settings, session.image = method, settings, image
-        return _Job(kind=kind, name=source.name, number="", source=source, image=image)
+        where = self._step(source)
+        name = source.name + "".join(f" [{k}]" for k in where)
+        return _Job(
+            kind=kind, name=name, number="", source=source, image=image,
+            method=method, settings=settings,
+        )  # fmt: skip
+
+    def _step(self, layer: "Layer") -> tuple[int, ...]:
+        """Return which plane of a layer is shown; () for an image or a colour image."""
+        if getattr(layer, "rgb", False):
+            return ()
+        steps = tuple(int(k) for k in self.viewer.dims.current_step)
+        return steps[-layer.ndim :][: layer.ndim - 2]
 
     def _open(self, layer: "Layer") -> "Image | Stack":
         """Return the core's image of a layer, the same one for the same data."""
-        known = self._opened
-        same = known is not None and known[0]() is layer
+        known, where = self._opened, self._step(layer)
+        same = known is not None and known[0]() is layer and known[3] == where
         if known and same and layer.data is known[1]:
             return known[2]
-        image = image_of(layer)
-        self._opened = weakref.ref(layer), layer.data, image
+        image = plane_of(layer, where) if where else image_of(layer)
+        self._opened = weakref.ref(layer), layer.data, image, where
         return image
 
     def _work(self, job: _Job, start: Callable[[], None]) -> None:
         if job.kind == "run":
             self._number += 1
-            self.result = None
-            self._made_by = self.session.method, self.session.settings
         job.number = job.number or str(self._number)
         self._job = job
         self.look()
@@ -309,15 +331,12 @@ class Desk:
             planes = [result] if isinstance(result, Separation) else result.planes
             out = []
             for k, plane in enumerate(planes):
-                if len(planes) == 1:
-                    out += result_layers(plane, like=job.source, run=job.number)
-                    continue
-                made = result_layers(
-                    plane, like=job.source, run=f"{job.number}.{k + 1}"
-                )
-                for _, options, _ in made:
-                    role = options["metadata"][KEY].role
-                    options["name"] = f"{job.name}: {role}, plane {k + 1}"
+                alone = len(planes) == 1
+                run = job.number if alone else f"{job.number}.{k + 1}"
+                made = result_layers(plane, like=job.source, run=run)
+                for entry in made:
+                    name = f"{job.name}: {_role(entry)}"
+                    entry[1]["name"] = name if alone else f"{name}, plane {k + 1}"
                 out += made
         except MemoryError:
             full = OutOfMemory(
@@ -416,6 +435,7 @@ class Desk:
             return
         self._end(job)
         self.result = result
+        self._made_by = job.method, job.settings, job.image
         self._remove_live(job)
         self.viewer.layers.selection = set(marked(self.viewer, "cleaned", job.number))
         self.scale_changed.emit(_planes(result)[0].scale)
@@ -441,7 +461,8 @@ class Desk:
                 KEY: dataclasses.replace(mark, role="preview"),
             },
         }
-        self._add([(data, options, kind)])
+        layer = self._add([(data, options, kind)])
+        self.previewed.emit(layer)
         if mark.separation is not None:
             self.scale_changed.emit(mark.separation.scale)
         self.changed.emit()
@@ -451,11 +472,14 @@ class Desk:
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
 
-    def _add(self, made: list[Any]) -> None:
+    def _add(self, made: list[Any]) -> "Layer | None":
+        """Add layers; return the last one."""
         from napari.layers import Layer
 
+        layer = None
         for data, options, kind in made:
-            self.viewer.add_layer(Layer.create(data, options, kind))
+            layer = self.viewer.add_layer(Layer.create(data, options, kind))
+        return layer
 
 
 def desk_of(
@@ -494,8 +518,7 @@ def _moved(layer: "Layer", block: "Block") -> Any:
     """Return the translation of a layer that shows a block of another."""
     from napari.utils.transforms import Affine
 
-    own = Affine(
-        scale=layer.scale, rotate=layer.rotate, shear=layer.shear,
-        translate=layer.translate, ndim=2,
-    )  # fmt: skip
+    place = placement_like(layer)  # of rows and columns, whatever axes come before
+    turned = {k: place[k] for k in ("rotate", "shear") if k in place}
+    own = Affine(scale=place["scale"], translate=place["translate"], ndim=2, **turned)
     return own((block[0].start, block[1].start))

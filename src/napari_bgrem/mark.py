@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bgrem_core.image import Image
     from bgrem_core.separation import Separation
 
-__all__ = ["KEY", "Mark", "mark_of", "marked"]
+__all__ = ["KEY", "Mark", "mark_of", "marked", "newest"]
 
 KEY = "bgrem"
 """Key of a layer's metadata."""
@@ -57,3 +57,25 @@ def marked(viewer: "ViewerModel", role: str, run: str | None = None) -> list["La
         for layer, mark in found
         if mark and mark.role == role and (run is None or mark.run == run)
     ]
+
+
+def newest(layers: "list[Layer]") -> "Layer | None":
+    """Return the layer of the newest run, the topmost one of equals.
+
+    Parameters
+    ----------
+    layers : list of napari.layers.Layer
+        With marks, in the viewer's order.
+
+    Returns
+    -------
+    napari.layers.Layer or None
+        Runs are compared by number; what was read from a file counts as older.
+    """
+
+    def age(item: "tuple[int, Layer]") -> tuple[tuple[int, ...], int]:
+        mark = mark_of(item[1])
+        parts = mark.run.split(".") if mark else []
+        return tuple(int(p) if p.isdigit() else -1 for p in parts), item[0]
+
+    return max(enumerate(layers), key=age)[1] if layers else None

@@ -11,6 +11,8 @@ import bgrem_core
 from bgrem_core.errors import BGRemError, UsageError
 from bgrem_core.methods import get_method
 from bgrem_core.settings import FindSettings
+from bgrem_core.strength import at_strength
+from napari_bgrem.compared import newest_groups
 from napari_bgrem.desk import Desk
 from napari_bgrem.layers import image_layers
 from napari_bgrem.mark import mark_of, marked
@@ -264,13 +266,16 @@ def test_the_script_gives_the_same_result(desk, queue, tmp_path, frame):
     from astropy.io import fits
 
     path = tmp_path / "field.fits"
-    fits.writeto(path, frame)
+    hdus = [fits.PrimaryHDU(frame), fits.ImageHDU(frame[::-1])]  # one must be chosen
+    fits.HDUList(hdus).writeto(path)
     viewer = desk.viewer
-    for made in image_layers(bgrem_core.open_image(path), name="file"):
+    for made in image_layers(bgrem_core.open_image(path, hdu="1"), name="file"):
         desk.source = viewer.add_layer(Layer.create(*made))
     desk.start(settings("bgrem", threads=1, sky_scale=64), "bgrem")
     finish(desk, queue)
-    from bgrem_core.strength import at_strength
+    desk.source = viewer.layers[0]
+    desk.estimate(settings("mesh"), "mesh")  # of another image, by another method
+    finish(desk, queue)
 
     there = {}
     exec(desk.as_python(0.5), there)  # noqa: S102 - our own text
@@ -310,7 +315,54 @@ def test_what_is_no_image_is_refused(desk, viewer):
     desk.source = viewer.add_labels(np.zeros((40, 40), int))
     with pytest.raises(UsageError, match="label"):
         desk.start(settings(), "toy")
-    desk.source = viewer.add_image(np.zeros((4, 40, 40), np.float32))
-    with pytest.raises(UsageError, match="plane"):
-        desk.start(settings(), "toy")
     assert not desk.busy
+
+
+def test_of_a_cube_the_plane_that_is_shown_is_worked_on(desk, viewer, queue, frame):
+    cube = np.stack([frame, frame + 10, frame + 20])
+    desk.source = viewer.add_image(cube, name="cube", scale=(1, 2, 2))
+    viewer.dims.set_current_step(0, 2)
+    desk.start(settings(level=5.0), "toy")
+    finish(desk, queue)
+    cleaned = marked(viewer, "cleaned")[-1]
+    assert cleaned.name == "cube [2]: cleaned"
+    np.testing.assert_array_equal(cleaned.data, cube[2] - np.float32(5))
+    np.testing.assert_array_equal(cleaned.scale, (2, 2))
+    viewer.dims.set_current_step(0, 0)
+    desk.source.corner_pixels = np.array([[0, 20, 30], [0, 79, 99]])
+    desk.preview(settings(level=5.0), "toy")
+    finish(desk, queue)
+    preview = marked(viewer, "preview")[0]
+    np.testing.assert_array_equal(preview.data, cube[0, 20:80, 30:100] - np.float32(5))
+    np.testing.assert_array_equal(preview.translate, (40, 60))
+
+
+def test_a_cancelled_run_leaves_the_last_result_and_its_script(desk, queue, toy_method):
+    desk.start(settings(level=7.0), "toy")
+    finish(desk, queue)
+    before = desk.result
+    opened = threading.Event()
+    toy_method.hook["before_tile"] = lambda done: opened.wait(LONG)
+    desk.start(settings(level=9.0), "toy")
+    desk.cancel()
+    opened.set()
+    finish(desk, queue)
+    assert desk.result is before
+    assert "level=7.0" in desk.as_python()
+    told = []
+    desk.found.connect(told.append)
+    desk.find(FindSettings())
+    finish(desk, queue)
+    assert len(told) == 1
+
+
+def test_the_newest_result_is_the_one_compared_wherever_its_layers_lie(
+    desk, viewer, queue
+):
+    for level in (1.0, 2.0):
+        desk.start(settings(level=level), "toy")
+        finish(desk, queue)
+    viewer.layers.move(viewer.layers.index(marked(viewer, "cleaned", "2")[0]), 0)
+    groups = newest_groups(viewer, desk.source)
+    assert [mark_of(group[0]).run for group in groups] == ["", "2", "2"]
+    assert mark_of(groups[0][0]).role == "original"

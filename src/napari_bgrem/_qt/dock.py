@@ -1,5 +1,7 @@
 """Dock: "Remove background", from the choice of an image to the comparison."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
@@ -17,7 +19,8 @@ from qtpy.QtWidgets import (
 )
 
 from bgrem_core.controls import controls
-from bgrem_core.errors import BGRemError
+from bgrem_core.errors import BGRemError, UsageError
+from bgrem_core.io.names import output_path
 from bgrem_core.methods import get_method
 from bgrem_core.settings import FindSettings
 from napari_bgrem._qt.choice import Choice
@@ -25,13 +28,14 @@ from napari_bgrem._qt.form import SettingsForm
 from napari_bgrem._qt.keys import Keys
 from napari_bgrem._qt.look import LookPanel
 from napari_bgrem._qt.marshal import Marshal
+from napari_bgrem._qt.places import folder_for
 from napari_bgrem._qt.run_bar import RunBar
 from napari_bgrem.bare import bare
 from napari_bgrem.blend import Blend
 from napari_bgrem.compared import comparison_of, newest_groups
 from napari_bgrem.desk import close_desk, desk_of
 from napari_bgrem.guide import Stage, next_step
-from napari_bgrem.mark import mark_of
+from napari_bgrem.mark import mark_of, marked
 from napari_bgrem.status import watch
 from napari_bgrem.stretch import apply_stretch, set_limits
 
@@ -41,7 +45,9 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     import napari
+    from bgrem_core.api import Result
     from bgrem_core.normalize import Scale
+    from bgrem_core.separation import Separation
 
 __all__ = ["RemoveBackground"]
 
@@ -149,19 +155,16 @@ class RemoveBackground(QWidget):
 
     def save_result(self) -> None:
         """Write the result to a file that is asked for."""
-        if self.blend is None:
+        if self.desk.result is None:
             return
-        image = self.blend.shown.image
-        start = "BGRem_result.fits"
-        if image.origin.path is not None:
-            start = str(
-                image.origin.path.with_name(f"BGRem_{image.origin.path.stem}.fits")
-            )
+        source = _first(self.desk.result).image.origin.path
+        start = output_path(source or "result.fits", folder=folder_for(source))
         path, _ = QFileDialog.getSaveFileName(
-            self, "Save the result", start, "FITS (*.fits)"
+            self, "Save the result", str(start.with_suffix(".fits")), "FITS (*.fits)"
         )
         if path:
-            self._try(lambda: self.write(path))
+            target = path if Path(path).suffix else f"{path}.fits"
+            self._try(lambda: self.write(target))
 
     def write(self, path: str) -> None:
         """Write the result with all its layers.
@@ -173,13 +176,19 @@ class RemoveBackground(QWidget):
 
         Raises
         ------
+        UsageError
+            There is no result.
         WriteError
             It is the input itself, or the disk is full or read-only.
         """
         import bgrem_core
 
-        assert self.blend is not None  # noqa: S101 - the button is off without
-        bgrem_core.write(self.blend.shown, path, layers=True, overwrite=True)
+        result = self.desk.result
+        if result is None:
+            raise UsageError("there is no result yet", hint="press Run first")
+        # With the strength that is shown.
+        shown = self.blend.shown if self.blend is not None else result
+        bgrem_core.write(shown, path, layers=True, overwrite=True)
         self.bar.say(f"Wrote {path}")
 
     def copy_python(self) -> None:
@@ -207,9 +216,7 @@ class RemoveBackground(QWidget):
         self._settling = None
         self.blend = None if separation is None else Blend(separation, layers)
         self.look.reset_strength()
-        notices = separation.notices if separation else ()
-        self.notes.setText("\n".join(f"Note: {n}" for n in dict.fromkeys(notices)))
-        self.notes.setVisible(bool(notices))
+        self._note(separation.notices if separation else ())
         if result is not None:
             apply_stretch([result], self.look.stretch.currentText())
         self.comparison.enter(self._groups())
@@ -222,6 +229,43 @@ class RemoveBackground(QWidget):
     def _on_failed(self, error: BGRemError) -> None:
         _say(error)
         self.bar.say(str(error))
+
+    def _on_previewed(self, layer: "Layer") -> None:
+        apply_stretch([layer], self.look.stretch.currentText())
+        mark = mark_of(layer)
+        if mark is not None and mark.separation is not None:
+            self._note(mark.separation.notices)
+
+    def _on_removed(self, event: Any) -> None:
+        """Forget a result whose cleaned image was deleted."""
+        layer = event.value
+        if self.blend is not None:
+            self.blend.forget(layer)
+        mark = mark_of(layer)
+        result = self.desk.result
+        if mark is None or mark.role != "cleaned" or result is None:
+            return
+        if mark.image in [x.image for x in _planes(result)]:
+            # Later: other layers may be on their way out at this moment.
+            QTimer.singleShot(0, self._forget_if_gone)
+
+    def _forget_if_gone(self) -> None:
+        result = self.desk.result
+        images = [] if result is None else [x.image for x in _planes(result)]
+        runs = (mark_of(layer) for layer in marked(self.viewer, "cleaned"))
+        if result is not None and not any(m and m.image in images for m in runs):
+            self.blend, self._settling = None, None
+            self.desk.forget()
+
+    def _keep_find(self) -> None:
+        """Have the inspector search as is typed here."""
+        with suppress(BGRemError):
+            values = self.find_form.values()
+            self.desk.session.find_settings = FindSettings(**values)
+
+    def _note(self, notices: "tuple[str, ...]") -> None:
+        self.notes.setText("\n".join(f"Note: {n}" for n in dict.fromkeys(notices)))
+        self.notes.setVisible(bool(notices))
 
     def _on_found(self, sources: Any) -> None:
         self.bar.say(f"{len(sources)} sources found.")
@@ -239,12 +283,12 @@ class RemoveBackground(QWidget):
         layout.addWidget(self.guide)
         layout.addWidget(self.sample)
         layout.addWidget(self.choice)
-        layout.addWidget(self.find_form)
         layout.addWidget(self.bar)
         layout.addWidget(self.notes)
         layout.addWidget(_line())
         layout.addWidget(self.look)
         layout.addWidget(_line())
+        layout.addWidget(self.find_form)
         grid = QGridLayout()
         for k, button in enumerate((self.find, self.inspect, self.save, self.python)):
             grid.addWidget(button, k // 2, k % 2)
@@ -268,6 +312,9 @@ class RemoveBackground(QWidget):
         desk.scale_changed.connect(self._on_scale)
         desk.shown.connect(self._on_shown)
         desk.found.connect(self._on_found)
+        desk.previewed.connect(self._on_previewed)
+        self.find_form.changed.connect(self._keep_find)
+        self.viewer.layers.events.removed.connect(self._on_removed)
         desk.failed.connect(self._on_failed)
         self.comparison.changed.connect(self._refresh)
         self.choice.layer_changed.connect(self._pick)
@@ -304,7 +351,7 @@ class RemoveBackground(QWidget):
 
     def _cancel(self) -> None:
         self.desk.cancel()
-        self.bar.say("Stopping after this tile...")
+        self.bar.say("Stopping after this tile...", stay=False)
 
     def _method(self) -> str:
         return self.choice.method_name()
@@ -326,7 +373,7 @@ class RemoveBackground(QWidget):
             return "busy"
         if self.comparison.active:
             return "compared"
-        if self.blend is not None:
+        if self.desk.result is not None:
             return "done"
         return "ready" if self.desk.source is not None else "empty"
 
@@ -335,9 +382,9 @@ class RemoveBackground(QWidget):
         if self.bar.cancel.isEnabled() != self.desk.busy or not self.desk.busy:
             self.bar.set_busy(job=self.desk.job, ready=ready)
         self.choice.noise.button.setEnabled(ready and not self.desk.busy)
-        result = self.blend is not None
+        result = self.desk.result is not None
         strength = bool(self.blend and self.blend.possible)
-        self.look.set_ready(result=result, strength=strength)
+        self.look.set_ready(result=result or self.comparison.active, strength=strength)
         self.look.show_state(self.comparison.state)
         for button in (self.find, self.save, self.python):
             button.setEnabled(result and not self.desk.busy)
@@ -383,6 +430,14 @@ class RemoveBackground(QWidget):
             action()
         except BGRemError as error:
             _say(error)
+
+
+def _planes(result: "Result") -> "tuple[Separation, ...]":
+    return getattr(result, "planes", None) or (result,)  # type: ignore[return-value]
+
+
+def _first(result: "Result") -> "Separation":
+    return _planes(result)[0]
 
 
 def _say(error: BGRemError) -> None:

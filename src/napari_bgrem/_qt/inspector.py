@@ -21,9 +21,9 @@ from qtpy.QtWidgets import (
 
 from bgrem_core.errors import BGRemError, UsageError
 from bgrem_core.methods import METHODS
-from bgrem_core.settings import FindSettings
 from napari_bgrem._qt.checks import ChecksPanel, run_check
 from napari_bgrem._qt.marshal import Marshal
+from napari_bgrem._qt.places import folder_for
 from napari_bgrem._qt.plots import Curve, CurvePlot
 from napari_bgrem._qt.rows import Rows
 from napari_bgrem._qt.table import SourceTable
@@ -129,7 +129,7 @@ class Inspector(QWidget):
 
     def find_sources(self) -> None:
         """Search the result, in a thread."""
-        now = self.collected
+        now = self._now()
         if now is None or self._worker.busy:
             return
         key, desk = self._key, self._desk
@@ -138,7 +138,7 @@ class Inspector(QWidget):
             self._try(lambda: desk.find(desk.session.find_settings))
             self._say("Searching for sources...")
         else:
-            settings = FindSettings()
+            settings = desk.session.find_settings
             self._say("Searching for sources...")
             self._worker.start(
                 lambda: now.find(settings), lambda table: self._found(key, table)
@@ -147,9 +147,10 @@ class Inspector(QWidget):
 
     def check(self, name: str) -> None:
         """Run a check of the core on the result, in a thread."""
-        now = self.collected
+        now = self._now()
         if now is None or self._worker.busy:
             return
+        self.checks.forget()
         self._say("Checking...")
         self._worker.start(
             lambda: run_check(name, now.separation, now.table),
@@ -164,7 +165,7 @@ class Inspector(QWidget):
             return
         path = now.separation.image.origin.path
         stem = path.name.partition(".")[0] if path else "sources"
-        folder = path.parent if path else Path.cwd()
+        folder = folder_for(path)
         name, chosen = QFileDialog.getSaveFileName(
             self,
             "Export sources",
@@ -185,7 +186,7 @@ class Inspector(QWidget):
         path : str or Path
             Replaced if it exists, for the dialog has asked.
         """
-        now = self.collected
+        now = self._now()
         if now is None or self._worker.busy:
             return
         self._say("Writing...")
@@ -212,7 +213,7 @@ class Inspector(QWidget):
         layer : napari.layers.Image, optional
             The image that was clicked; the cleaned one by default.
         """
-        now = self.collected
+        now = self._now()
         if now is None:
             return
         seen = now.look(x, y)
@@ -451,6 +452,13 @@ class Inspector(QWidget):
                 points.refresh(thumbnail=False, extent=False)
         finally:
             self._quiet = False
+
+    def _now(self) -> Collected | None:
+        """Return the result as it is shown: its strength may have changed."""
+        mark = mark_of(self._layer("cleaned"))
+        if mark is not None:
+            self._use(mark)
+        return self.collected
 
     def _layer(self, role: str) -> "Layer | None":
         """Return the layer of a role of the result that is looked at."""

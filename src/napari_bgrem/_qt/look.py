@@ -64,6 +64,7 @@ class LookPanel(QWidget):
         for label, name in LIMITS.items():
             self.limits.addItem(label, name)
         self.limits.setToolTip("Which values become black and white")
+        self._before = 100
         self._lay_out()
         self._wire()
         self.set_ready(result=False, strength=False)
@@ -137,4 +138,6 @@ class LookPanel(QWidget):
         self.strength_settled.emit(self.strength)
 
     def _keep_noise(self, keep: bool) -> None:  # noqa: FBT001 - Qt says so
-        self.slider.setValue(0 if keep else 100)
+        if keep:
+            self._before = self.slider.value()
+        self.slider.setValue(0 if keep else self._before or 100)

@@ -43,6 +43,7 @@ class RunBar(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.bar)
         layout.addWidget(self.line)
+        self._said = False
         self.set_busy(job="")
 
     def set_busy(self, *, job: str, ready: bool = True) -> None:
@@ -55,9 +56,10 @@ class RunBar(QWidget):
             # Busy without a share, until the first step is told.
             self.bar.setRange(0, 0)
             self.line.setText("Starting")
-        else:
+            self._said = False
+        elif not self._said:
             self.line.clear()
-        self.line.setVisible(bool(job))
+        self.line.setVisible(bool(self.line.text()))
 
     def show_pace(self, pace: "Pace") -> None:
         """Show how far a stage is."""
@@ -65,7 +67,8 @@ class RunBar(QWidget):
         self.bar.setValue(round(1000 * pace.share))
         self.line.setText(pace.text())
 
-    def say(self, text: str) -> None:
-        """Show a line, such as that a run is being stopped."""
+    def say(self, text: str, *, stay: bool = True) -> None:
+        """Show a line, which stays until the next job or as long as this one."""
         self.line.setText(text)
         self.line.setVisible(bool(text))
+        self._said = stay
