@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/optical/results"
-PAGES = ("README.md", "docs/limits.md")
+PAGES = ("README.md", "docs/limits.md", "docs/napari.md", "docs/training.md")
 MARK = re.compile(r"(<!-- figures: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 WIDTH = 88
 SEARCHED = "optical centres"  # what the product searches by default
@@ -215,6 +215,47 @@ def large(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def ablations(result: dict[str, Any]) -> str:
+    """Tabulate what each choice behind the weights is worth at equal steps."""
+    kinds = result["kinds"]
+    head = [
+        "variant", "parameters", "error of the noise",
+        *(f"{k}, light" for k in kinds), *(f"{k}, centres" for k in kinds),
+    ]  # fmt: skip
+    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+    for row in result["rows"]:
+        mae = row["held_out_mae"]
+        cells = [
+            row["name"], f"{row['parameters']:,}",
+            f"{mae[0]:.3f} ± {mae[1]:.3f}" if mae else "another target",
+        ]  # fmt: skip
+        for arm in ("optical", SEARCHED):
+            found = (row["to_strongest"][k].get(arm) for k in kinds)
+            cells += [f"{bounded(f)} %" if f else "-" for f in found]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def window(result: dict[str, Any]) -> str:
+    """Say what a large frame takes in the window, and how the window answers."""
+    napari = ROOT / "benchmarks/napari/results"
+    click = json.loads((napari / "click.json").read_text())
+    gaps = json.loads((napari / "responsive.json").read_text())
+    side, steps = result["size"], result["steps"]
+    above = gaps["run_above_repaint_ms"]
+    than = "more" if above >= 0 else "less"
+    return (
+        f"A frame of {side} x {side} pixels was opened in "
+        f"{steps['opened']['wall_s']:.0f} s and cleaned in "
+        f"{steps['cleaned']['wall_s'] / 60:.0f} minutes on two busy cores; own memory, "
+        f"napari included, stayed below {result['peak_MB']} MB. Cancel was answered in "
+        f"{result['cancel_answered_s']:.1f} s. With a network at work the longest time "
+        f"without an answer was {abs(above):.0f} ms {than} than that of repainting "
+        f"alone. A click takes {click['median_ms']['total']:.0f} ms. "
+        "(`benchmarks/napari`)"
+    )
+
+
 SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "found": ("benchmark.json", found),
     "scored_as_real": ("scored_as_real.json", scored_as_real),
@@ -226,6 +267,8 @@ SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "coverage": ("coverage.json", coverage),
     "artefacts": ("artefacts.json", artefacts),
     "large": ("../../speed/results/large_frame.json", large),
+    "ablations": ("ablations.json", ablations),
+    "window": ("../../napari/results/large_frame.json", window),
 }
 """What makes the text of each name, and from which result."""
 
@@ -235,7 +278,9 @@ def filled(page: str) -> str:
 
     def fill(match: re.Match[str]) -> str:
         file, say = SENTENCES[match[2]]
-        text = textwrap.fill(say(json.loads((RESULTS / file).read_text())), WIDTH)
+        text = say(json.loads((RESULTS / file).read_text()))
+        if not text.startswith("|"):
+            text = textwrap.fill(text, WIDTH)
         return f"{match[1]}\n{text}\n{match[4]}"
 
     return MARK.sub(fill, page)

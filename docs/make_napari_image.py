@@ -8,6 +8,7 @@ xvfb-run -a -s "-screen 0 1720x1000x24" python docs/make_napari_image.py
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -17,11 +18,11 @@ from qtpy.QtWidgets import QApplication
 import napari
 
 IMAGES = Path(__file__).parent / "images"
-SOURCE = (145.0, 167.0)  # the galaxy in the middle of the sample
+SOURCE = (118.2, 224.7)  # a star beside the galaxy of the sample
 PLUGIN = "napari-bgrem"
 
 
-def serve(until, limit=300.0):
+def serve(until: Callable[[], bool], limit: float = 300.0) -> None:
     """Run the event loop until something is so."""
     end = time.monotonic() + limit
     while not until() and time.monotonic() < end:
@@ -29,21 +30,21 @@ def serve(until, limit=300.0):
         time.sleep(0.01)
 
 
-def pause(seconds):
+def pause(seconds: float) -> None:
+    """Run the event loop for a while."""
     end = time.monotonic() + seconds
     serve(lambda: time.monotonic() > end)
 
 
 def main() -> None:
+    """Run the sample, find its sources, look at one of them, keep the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", default="decam_r")
     parser.add_argument("--at", type=float, nargs=2, default=SOURCE, metavar=("X", "Y"))
     parser.add_argument("--out", type=Path, default=IMAGES / "napari.png")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        QSettings.setPath(
-            QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder
-        )
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
         viewer = napari.Viewer()
         viewer.window.resize(1700, 960)
         dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Remove background")[1]

@@ -153,7 +153,7 @@ def test_what_was_typed_wrong_is_said_and_nothing_starts(
     [
         (np.zeros((6, 6), np.float32), "16"),
         (np.full((40, 40), np.nan, np.float32), "finite"),
-        (np.zeros((3, 40, 40), np.float32), "plane"),
+        (np.full((6, 40, 40), np.nan, np.float32), "finite"),
     ],
 )
 def test_images_that_cannot_be_used_are_refused(viewer, dock, monkeypatch, data, word):
@@ -163,6 +163,48 @@ def test_images_that_cannot_be_used_are_refused(viewer, dock, monkeypatch, data,
     dock.start()
     assert not dock.desk.busy
     assert word in str(told[0])
+
+
+def test_a_run_made_while_comparing_is_the_one_compared(viewer, dock, qtbot, tmp_path):
+    viewer.open_sample("napari-bgrem", "decam_r")
+    dock.choice.method.setCurrentIndex(dock.choice.method.findData("mesh"))
+    dock.start()
+    finish(qtbot, dock)
+    dock.choice.plain.entries["sky_scale"].set_value(64)
+    dock.start()
+    finish(qtbot, dock)
+    shown = [group[0] for group in dock.comparison.groups]
+    assert [mark_of(layer).run for layer in shown] == ["", "2", "2"]
+    assert all(layer.visible for layer in shown)
+    dock.comparison.leave()
+    qtbot.wait(500)
+    for layer in marked(viewer, "cleaned"):
+        viewer.layers.remove(layer)
+        qtbot.wait(500)
+    assert dock.desk.result is None
+    assert not dock.save.isEnabled()
+    assert not dock.look.compare.isEnabled()
+
+
+def test_cancel_in_the_window_leaves_a_partial_layer(viewer, dock, qtbot, toy_method):
+    import threading
+
+    opened = threading.Event()
+    toy_method.hook["before_tile"] = lambda done: done < 3 or opened.wait(30)
+    dock.hide()
+    dock.show()
+    dock.choice.method.setCurrentIndex(dock.choice.method.findData("toy"))
+    dock.choice.plain.entries["tile"].set_value(64)
+    viewer.open_sample("napari-bgrem", "decam_r")
+    dock.start()
+    qtbot.waitUntil(lambda: bool(marked(viewer, "partial")), timeout=LONG)
+    press(qtbot, dock.bar.cancel)
+    assert "Stopping" in dock.bar.line.text()
+    opened.set()
+    finish(qtbot, dock)
+    assert marked(viewer, "partial")[0].name.endswith("partial")
+    assert dock.bar.run.isEnabled()
+    shot(viewer, "window_cancelled")
 
 
 def test_a_window_may_be_closed_while_a_run_is_at_work(viewer, dock, qtbot, toy_method):
