@@ -245,6 +245,7 @@ def window(result: dict[str, Any]) -> str:
     side, steps = result["size"], result["steps"]
     above = gaps["run_above_repaint_ms"]
     end = statistics.median(r["end"]["longest_ms"] for r in gaps["rounds"]) / 1000
+    shown = gaps["size"]
     than = "more" if above >= 0 else "less"
     return (
         f"A frame of {side} x {side} pixels was opened in "
@@ -252,8 +253,8 @@ def window(result: dict[str, Any]) -> str:
         f"{steps['cleaned']['wall_s'] / 60:.0f} minutes on two busy cores; own memory, "
         f"napari included, stayed below {result['peak_MB']} MB. With a network at work "
         f"the longest time without an answer was {abs(above):.0f} ms {than} than that "
-        f"of repainting alone; when a result of {gaps['size']} x {gaps['size']} pixels is "
-        f"put up for comparison the window stands still for {end:.1f} s. A click takes "
+        f"of repainting alone; when a result of {shown} x {shown} pixels is put up for "
+        f"comparison the window stands still for {end:.1f} s. A click takes "
         f"{click['median_ms']['total']:.0f} ms. (`benchmarks/napari`)"
     )
 
