@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Model",
+    "choose_device",
     "find_card",
     "find_file",
     "list_models",
@@ -92,7 +93,7 @@ class Model:
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # The first answer of a network is the noise, under whatever name.
         self._heads = ("noise", *getattr(network, "heads", ())[1:])
-        wanted = _choose_device(device)
+        wanted = choose_device(device)
         if wanted != "cpu":
             try:
                 self._network.to(wanted)
@@ -478,7 +479,19 @@ def _compare(
             )
 
 
-def _choose_device(device: str) -> str:
+def choose_device(device: str) -> str:
+    """Return where networks run.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+        As in `RunSettings`.
+
+    Returns
+    -------
+    str
+        "auto" is cuda where there is a GPU, else mps, else cpu.
+    """
     if device != "auto":
         return device
     import torch

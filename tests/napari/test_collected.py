@@ -9,7 +9,7 @@ from astropy.table import QTable
 from napari.layers import Points
 
 sys.path.insert(0, str(Path(__file__).parent))
-import frames
+import scenes
 
 from bgrem_core.errors import UsageError
 from bgrem_core.settings import FindSettings
@@ -19,16 +19,16 @@ from napari_bgrem.mark import KEY, Mark, mark_of
 
 @pytest.fixture(scope="module")
 def separation():
-    return frames.result()
+    return scenes.result()
 
 
 def test_runs_are_compared_by_number_wherever_their_layers_lie(separation):
     layers = [
         layer
         for run in ("9", "10", "2")
-        for layer in frames.layers_of(separation, run=run)
+        for layer in scenes.layers_of(separation, run=run)
     ]
-    viewer = frames.viewer_with(*layers)
+    viewer = scenes.viewer_with(*layers)
     assert newest_result(viewer).run == "10"
     for layer in [x for x in viewer.layers if mark_of(x).run == "10"]:
         viewer.layers.remove(layer)
@@ -36,12 +36,12 @@ def test_runs_are_compared_by_number_wherever_their_layers_lie(separation):
 
 
 def test_results_of_one_image_can_be_asked_for(separation):
-    other = frames.result(flux=100)
-    viewer = frames.viewer_with(
-        *frames.layers_of(separation, run="1"), *frames.layers_of(other, run="2")
+    other = scenes.result(flux=100)
+    viewer = scenes.viewer_with(
+        *scenes.layers_of(separation, run="1"), *scenes.layers_of(other, run="2")
     )
     assert newest_result(viewer, separation.image).run == "1"
-    assert newest_result(viewer, frames.result(flux=9).image) is None
+    assert newest_result(viewer, scenes.result(flux=9).image) is None
 
 
 def test_measuring_uses_what_the_search_learnt(separation):
@@ -50,7 +50,7 @@ def test_measuring_uses_what_the_search_learnt(separation):
     now.table = now.find(FindSettings())
     assert now.measured.catalog is now.table
     assert now.fwhm == now.table.meta["fwhm"]
-    assert before == pytest.approx(frames.FWHM)
+    assert before == pytest.approx(scenes.FWHM)
 
 
 def test_nothing_can_be_exported_without_sources(separation, tmp_path):
@@ -61,11 +61,11 @@ def test_nothing_can_be_exported_without_sources(separation, tmp_path):
 
 def test_clicked_sources_are_measured_as_found_ones_are(separation, tmp_path):
     now = Collected(separation=separation)
-    now.clicked = [now.look(*star) for star in frames.STARS]
+    now.clicked = [now.look(*star) for star in scenes.STARS]
     assert now.export(tmp_path / "mine.ecsv") == 3
     table = QTable.read(tmp_path / "mine.ecsv")
     np.testing.assert_allclose(table["flux"].value, 3000, rtol=0.05)
-    np.testing.assert_allclose(table["x"].value, [x for x, _ in frames.STARS], atol=0.2)
+    np.testing.assert_allclose(table["x"].value, [x for x, _ in scenes.STARS], atol=0.2)
 
 
 @pytest.mark.parametrize("as_table", [True, False])
@@ -75,9 +75,9 @@ def test_truth_is_that_of_the_image(separation, as_table):
     if as_table:
         metadata["table"] = table
     layer = Points([[3, 1], [4, 2]], features={"flux": [5, 6]}, metadata=metadata)
-    viewer = frames.viewer_with(layer)
+    viewer = scenes.viewer_with(layer)
     truth = truth_of(viewer, separation.image)
     for name in table.colnames:
         np.testing.assert_array_equal(truth[name], table[name])
-    assert truth_of(viewer, frames.result(flux=1).image) is None
+    assert truth_of(viewer, scenes.result(flux=1).image) is None
     assert truth_of(viewer, None) is None

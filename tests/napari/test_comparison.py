@@ -8,7 +8,7 @@ import pytest
 from napari.layers import Image, Labels, Points
 
 sys.path.insert(0, str(Path(__file__).parent))
-import frames
+import scenes
 
 from napari_bgrem.comparison import OVER, Comparison
 from napari_bgrem.stretch import colour_map
@@ -16,7 +16,7 @@ from napari_bgrem.stretch import colour_map
 
 @pytest.fixture
 def trio():
-    return frames.layers_of(frames.result(), scale=(0.36, 0.36), units=("arcsec",) * 2)
+    return scenes.layers_of(scenes.result(), scale=(0.36, 0.36), units=("arcsec",) * 2)
 
 
 def overlay(name, **options):
@@ -26,7 +26,7 @@ def overlay(name, **options):
 
 @pytest.fixture
 def viewer(trio):
-    viewer = frames.viewer_with(*trio)
+    viewer = scenes.viewer_with(*trio)
     viewer.scene.camera.orientation2d = ("up", "right")
     return viewer
 
@@ -323,7 +323,7 @@ def test_nothing_listens_after_leaving(viewer, trio):
 
 def test_planes_of_a_cube_can_be_compared():
     cubes = [Image(np.random.default_rng(k).random((3, 20, 30))) for k in range(3)]
-    viewer = frames.viewer_with(*cubes)
+    viewer = scenes.viewer_with(*cubes)
     before = state_of(viewer)
     compare = Comparison(viewer)
     compare.enter(

@@ -16,7 +16,7 @@ from napari.utils.interactions import (
 )
 
 sys.path.insert(0, str(Path(__file__).parent))
-import frames
+import scenes
 
 from napari_bgrem import inspecting
 from napari_bgrem.inspecting import ClickTool, panels
@@ -26,8 +26,8 @@ SCALE = 0.36
 
 @pytest.fixture
 def bench():
-    layers = frames.layers_of(frames.result(), scale=(SCALE, SCALE))
-    viewer = frames.viewer_with(*layers)
+    layers = scenes.layers_of(scenes.result(), scale=(SCALE, SCALE))
+    viewer = scenes.viewer_with(*layers)
     hits = []
     tool = ClickTool(viewer, lambda *hit: hits.append(hit))
     tool.attach()
@@ -182,10 +182,10 @@ def test_a_dock_that_closes_during_a_click_hears_no_more(bench):
 
 
 def test_pixels_are_those_of_a_turned_and_shifted_layer():
-    layers = frames.layers_of(
-        frames.result(), scale=(SCALE, SCALE), translate=(5, -3), rotate=30
+    layers = scenes.layers_of(
+        scenes.result(), scale=(SCALE, SCALE), translate=(5, -3), rotate=30
     )
-    viewer = frames.viewer_with(layers[0])
+    viewer = scenes.viewer_with(layers[0])
     hits = []
     ClickTool(viewer, lambda *hit: hits.append(hit)).attach()
     at = layers[0].data_to_world((40.0, 25.0))

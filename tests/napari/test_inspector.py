@@ -11,8 +11,8 @@ from qtpy.QtCore import QPointF, Qt
 from qtpy.QtWidgets import QFileDialog
 
 sys.path.insert(0, str(Path(__file__).parent))
-import frames
-from frames import fields
+import scenes
+from scenes import fields
 from screens import shot
 from test_inspecting import click
 
@@ -35,8 +35,8 @@ def unhurried(monkeypatch):
 
 @pytest.fixture
 def viewer():
-    separation = frames.result(header=fields.tan_header(120))
-    return frames.viewer_with(*frames.layers_of(separation, scale=(SCALE, SCALE)))
+    separation = scenes.result(header=fields.tan_header(120))
+    return scenes.viewer_with(*scenes.layers_of(separation, scale=(SCALE, SCALE)))
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ def find(qtbot, inspector):
 
 
 def star(k):
-    return frames.STARS[k]
+    return scenes.STARS[k]
 
 
 def test_without_a_result_it_says_what_to_do(qtbot, said):
-    viewer = frames.viewer_with()
+    viewer = scenes.viewer_with()
     made = Inspector(viewer)
     qtbot.addWidget(made)
     made.show()
@@ -137,8 +137,8 @@ def test_a_closed_dock_does_not_listen_and_an_opened_one_does_again(inspector, v
 
 
 def test_click_before_any_result_is_answered_with_words(qtbot, said):
-    layers = frames.layers_of(frames.result(), scale=(SCALE, SCALE))
-    viewer = frames.viewer_with(layers[0])
+    layers = scenes.layers_of(scenes.result(), scale=(SCALE, SCALE))
+    viewer = scenes.viewer_with(layers[0])
     made = Inspector(viewer)
     qtbot.addWidget(made)
     made.show()
@@ -225,8 +225,8 @@ def test_newest_result_is_looked_at_and_older_ones_when_clicked(
 ):
     find(qtbot, inspector)
     n = inspector.table.sources.rowCount()
-    separation = frames.result(flux=500, header=fields.tan_header(120))
-    newer = frames.layers_of(separation, run="2", scale=(SCALE, SCALE))
+    separation = scenes.result(flux=500, header=fields.tan_header(120))
+    newer = scenes.layers_of(separation, run="2", scale=(SCALE, SCALE))
     for layer in newer:
         viewer.add_layer(layer)
     qtbot.waitUntil(lambda: inspector.table.sources.rowCount() == 0)
@@ -243,8 +243,8 @@ def test_newest_result_is_looked_at_and_older_ones_when_clicked(
 
 
 def test_an_older_result_stays_chosen_when_other_layers_come(qtbot, inspector, viewer):
-    separation = frames.result(flux=500)
-    for layer in frames.layers_of(separation, run="2", scale=(SCALE, SCALE)):
+    separation = scenes.result(flux=500)
+    for layer in scenes.layers_of(separation, run="2", scale=(SCALE, SCALE)):
         viewer.add_layer(layer)
     qtbot.waitUntil(lambda: inspector.collected.separation is separation)
     older = viewer.layers[1]
@@ -289,7 +289,7 @@ def test_the_other_dock_searches_its_own_result(qtbot, inspector, viewer):
 
 def test_truth_makes_hits_misses_and_false_ones(qtbot, inspector, viewer):
     image = mark_of(viewer.layers[0]).image
-    at = [*frames.STARS[1:], (20.0, 90.0)]
+    at = [*scenes.STARS[1:], (20.0, 90.0)]
     truth = Points(
         [(y, x) for x, y in at], features={"flux": [3000.0] * 3},
         metadata={KEY: Mark(role="truth", image=image)}, scale=(SCALE, SCALE),
@@ -442,7 +442,7 @@ def test_in_a_real_window_each_cell_can_be_clicked(make_napari_viewer_proxy, qtb
     viewer.scene.camera.orientation2d = ("up", "right")
     image = bgrem_core.open_image(sample("cfhtls_g"))
     separation = bgrem_core.clean(image, method="mesh")
-    layers = frames.layers_of(separation, scale=(0.186,) * 2, units=("arcsec",) * 2)
+    layers = scenes.layers_of(separation, scale=(0.186,) * 2, units=("arcsec",) * 2)
     for layer in layers:
         viewer.add_layer(layer)
     made = Inspector(viewer)

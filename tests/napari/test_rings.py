@@ -9,7 +9,7 @@ from astropy.table import QTable
 from napari.layers import Layer
 
 sys.path.insert(0, str(Path(__file__).parent))
-import frames
+import scenes
 
 from bgrem_core.find import find_sources
 from bgrem_core.inspection import inspect
@@ -24,7 +24,7 @@ PLACED = {"scale": (0.36, 0.36), "units": ("arcsec",) * 2, "translate": (7, -3)}
 
 @pytest.fixture(scope="module")
 def separation():
-    return frames.result()
+    return scenes.result()
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +34,16 @@ def table(separation):
 
 @pytest.fixture
 def trio(separation):
-    return frames.layers_of(separation, **PLACED)
+    return scenes.layers_of(separation, **PLACED)
 
 
 @pytest.fixture
 def viewer(trio):
-    return frames.viewer_with(*trio)
+    return scenes.viewer_with(*trio)
 
 
 def test_rings_lie_on_each_image_in_data_pixels(viewer, trio, separation):
-    seen = inspect(separation, *frames.STARS[0])
+    seen = inspect(separation, *scenes.STARS[0])
     Rings(viewer).show(seen, trio)
     drawn = marked(viewer, "rings")
     assert [layer.metadata[OVER] for layer in drawn] == trio
@@ -61,7 +61,7 @@ def test_rings_lie_on_each_image_in_data_pixels(viewer, trio, separation):
 def test_the_next_click_moves_them_and_selects_nothing(viewer, trio, separation):
     viewer.layers.selection = set(trio)
     rings = Rings(viewer)
-    for star in frames.STARS:
+    for star in scenes.STARS:
         seen = inspect(separation, *star)
         rings.show(seen, trio)
     assert len(viewer.layers) == 6
@@ -71,7 +71,7 @@ def test_the_next_click_moves_them_and_selects_nothing(viewer, trio, separation)
 
 def test_what_may_be_noise_is_ringed_in_another_colour(viewer, trio, separation):
     rings = Rings(viewer)
-    rings.show(inspect(separation, *frames.STARS[0]), trio)
+    rings.show(inspect(separation, *scenes.STARS[0]), trio)
     [one, *_] = marked(viewer, "rings")
     star = one.border_color[0].copy()
     empty = inspect(separation, 120, 20)
@@ -81,7 +81,7 @@ def test_what_may_be_noise_is_ringed_in_another_colour(viewer, trio, separation)
 
 
 def test_only_the_images_that_are_named_are_ringed(viewer, trio, separation):
-    seen = inspect(separation, *frames.STARS[0])
+    seen = inspect(separation, *scenes.STARS[0])
     rings = Rings(viewer)
     rings.show(seen, trio)
     rings.show(seen, trio[1:2])
@@ -92,7 +92,7 @@ def test_only_the_images_that_are_named_are_ringed(viewer, trio, separation):
 
 
 def test_rings_that_the_user_deleted_or_hid_come_again(viewer, trio, separation):
-    seen = inspect(separation, *frames.STARS[0])
+    seen = inspect(separation, *scenes.STARS[0])
     rings = Rings(viewer)
     rings.show(seen, trio)
     first, second, _ = marked(viewer, "rings")
@@ -105,7 +105,7 @@ def test_rings_that_the_user_deleted_or_hid_come_again(viewer, trio, separation)
 
 def test_lines_stay_thin_while_rings_grow_with_the_zoom(viewer, trio, separation):
     rings = Rings(viewer)
-    rings.show(inspect(separation, *frames.STARS[0]), trio)
+    rings.show(inspect(separation, *scenes.STARS[0]), trio)
     [one, *_] = marked(viewer, "rings")
     size = one.size.copy()
     for zoom in (0.5, 5.0, 80.0):
@@ -122,7 +122,7 @@ def test_lines_stay_thin_while_rings_grow_with_the_zoom(viewer, trio, separation
 def test_in_the_comparison_each_cell_has_its_ring(viewer, trio, separation):
     compare = Comparison(viewer)
     compare.enter([[layer] for layer in trio])
-    Rings(viewer).show(inspect(separation, *frames.STARS[0]), trio)
+    Rings(viewer).show(inspect(separation, *scenes.STARS[0]), trio)
     grid = viewer.canvas.grid
     for (_, inside), image in zip(
         grid.iter_viewboxes(viewer.layers), trio, strict=True
@@ -153,7 +153,7 @@ def test_hits_misses_and_false_ones_differ_in_colour_and_shape(trio, table):
     real = QTable(
         {"x": [*table["x"].value[1:], 100.0], "y": [*table["y"].value[1:], 20.0]}
     )
-    fate = match(table, real, fwhm=frames.FWHM)
+    fate = match(table, real, fwhm=scenes.FWHM)
     layer = Layer.create(*truth_layer(fate, table, real, trio[1]))
     words = list(layer.features["fate"])
     assert words == ["hit"] * (len(table) - 1) + ["miss", "false"]
@@ -165,7 +165,7 @@ def test_hits_misses_and_false_ones_differ_in_colour_and_shape(trio, table):
 
 def test_what_nobody_could_find_is_not_shown_as_missed(trio, table):
     real = QTable({"x": [100.0, 110.0], "y": [20.0, 30.0], "snr": [4.9, 5.1]})
-    fate = match(table, real, fwhm=frames.FWHM)
+    fate = match(table, real, fwhm=scenes.FWHM)
     layer = Layer.create(*truth_layer(fate, table, real, trio[1]))
     missed = layer.data[layer.features["fate"] == "miss"]
     np.testing.assert_allclose(missed, [[30, 110]])

@@ -11,8 +11,8 @@ from astropy.coordinates import SkyCoord
 from napari.layers import Image, Points
 
 sys.path.insert(0, str(Path(__file__).parent))
-import frames
-from frames import fields
+import scenes
+from scenes import fields
 
 from napari_bgrem.mark import KEY, Mark
 from napari_bgrem.status import follow, sexagesimal, unwatch, watch
@@ -20,8 +20,8 @@ from napari_bgrem.status import follow, sexagesimal, unwatch, watch
 
 @pytest.fixture
 def trio():
-    separation = frames.result(header=fields.tan_header(120))
-    found = frames.layers_of(separation, scale=(0.36, 0.36))
+    separation = scenes.result(header=fields.tan_header(120))
+    found = scenes.layers_of(separation, scale=(0.36, 0.36))
     for layer in found:
         watch(layer)
     yield found
@@ -100,7 +100,7 @@ def test_full_level_is_read_where_coarse_ones_are_shown():
     data = np.arange(64, dtype=np.float32).reshape(8, 8)
     layer = Image(
         [data, data[::2, ::2] + 1000], multiscale=True, contrast_limits=(0, 63),
-        metadata={KEY: Mark(role="original", image=frames.result().image)},
+        metadata={KEY: Mark(role="original", image=scenes.result().image)},
     )  # fmt: skip
     watch(layer)
     assert "original 43 adu" in layer.get_status((5, 3), world=True)["coordinates"]
@@ -108,9 +108,9 @@ def test_full_level_is_read_where_coarse_ones_are_shown():
 
 
 def test_results_of_two_runs_are_not_mixed():
-    separation = frames.result()
-    original, cleaned, residual = frames.layers_of(separation, run="1")
-    _, newer, _ = frames.layers_of(separation, run="2")
+    separation = scenes.result()
+    original, cleaned, residual = scenes.layers_of(separation, run="1")
+    _, newer, _ = scenes.layers_of(separation, run="2")
     newer.data = newer.data + 7
     layers = (original, cleaned, residual, newer)
     for layer in layers:
@@ -126,8 +126,8 @@ def test_results_of_two_runs_are_not_mixed():
 
 
 def test_original_is_said_where_its_layer_is_a_strangers():
-    separation = frames.result()
-    _, cleaned, _ = frames.layers_of(separation)
+    separation = scenes.result()
+    _, cleaned, _ = scenes.layers_of(separation)
     watch(cleaned)
     said = text(cleaned, 5, 7, scale=1).split("   ")[1:]
     assert said == [
@@ -177,9 +177,9 @@ def test_it_is_fast_enough_for_every_move(trio):
 
 
 def test_the_viewer_shows_it_and_forgets_layers_that_are_removed():
-    separation = frames.result()
-    layers = frames.layers_of(separation)
-    viewer = frames.viewer_with(layers[0])
+    separation = scenes.result()
+    layers = scenes.layers_of(separation)
+    viewer = scenes.viewer_with(layers[0])
     follow(viewer)
     follow(viewer)
     for layer in layers[1:]:
@@ -197,9 +197,9 @@ def test_the_viewer_shows_it_and_forgets_layers_that_are_removed():
 
 
 def test_points_of_ours_say_who_they_are_and_rings_nothing():
-    separation = frames.result()
-    layers = frames.layers_of(separation)
-    viewer = frames.viewer_with(*layers)
+    separation = scenes.result()
+    layers = scenes.layers_of(separation)
+    viewer = scenes.viewer_with(*layers)
     follow(viewer)
     for role, features in (
         ("sources", {"id": [7, 8], "flux": [1.0, 2.0]}),
@@ -225,7 +225,7 @@ def test_points_of_ours_say_who_they_are_and_rings_nothing():
 
 
 def test_in_the_grid_each_cell_says_its_value():
-    viewer = frames.viewer_with(*frames.layers_of(frames.result()))
+    viewer = scenes.viewer_with(*scenes.layers_of(scenes.result()))
     follow(viewer)
     viewer.canvas.grid.enabled = True
     viewer.layers.selection = set(viewer.layers)

@@ -12,8 +12,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 sys.path.insert(0, str(Path(__file__).parent))
-import frames
-from frames import fields
+import scenes
+from scenes import fields
 from screens import shot
 
 from bgrem_core.find import find_sources
@@ -24,7 +24,7 @@ from napari_bgrem._qt.table import NAMES, SourceTable
 
 @pytest.fixture(scope="module")
 def separation():
-    return frames.result(header=fields.tan_header(120))
+    return scenes.result(header=fields.tan_header(120))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_cells_are_what_an_astronomer_writes(table, catalogue):
 def test_without_a_wcs_there_are_no_columns_for_the_sky(qtbot):
     table = SourceTable()
     qtbot.addWidget(table)
-    table.fill(find_sources(frames.result(), FindSettings()))
+    table.fill(find_sources(scenes.result(), FindSettings()))
     hidden = [k for k in range(10) if table.isColumnHidden(k)]
     heads = [table.sources.headerData(k, Qt.Orientation.Horizontal) for k in hidden]
     assert heads == ["RA", "Dec"]
@@ -154,7 +154,7 @@ def test_clicked_sources_come_behind(table, catalogue, separation):
     assert table.append(inspect(separation, 120, 20)) == n
     assert table.append(inspect(separation, 20, 60)) == n + 1
     assert cell(table, n + 1, "id") == "click 2"
-    seen = inspect(separation, *frames.STARS[1])
+    seen = inspect(separation, *scenes.STARS[1])
     model = table.sources
     row = model.nearest(seen.x, seen.y, within=2)
     assert model.position(row) == pytest.approx((seen.x, seen.y), abs=0.5)

@@ -57,6 +57,7 @@ def test_from_the_sample_to_the_comparison_and_back(viewer, dock, qtbot, tmp_pat
     assert dock.bar.cancel.isEnabled()
     finish(qtbot, dock)
     assert viewer.canvas.grid.enabled
+    assert dock.bar.line.text().endswith("on cpu.")
     shot(viewer, "window_compare")
     expected = bgrem_core.clean(samples.path("decam_r"))
     cleaned = marked(viewer, "cleaned")[0]

@@ -1,5 +1,6 @@
 """Dock: "Remove background", from the choice of an image to the comparison."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from bgrem_core.controls import controls
 from bgrem_core.errors import BGRemError, UsageError
 from bgrem_core.io.names import output_path
 from bgrem_core.methods import get_method
+from bgrem_core.pace import duration
 from bgrem_core.settings import FindSettings
 from napari_bgrem._qt.choice import Choice
 from napari_bgrem._qt.form import SettingsForm
@@ -83,6 +85,7 @@ class RemoveBackground(QWidget):
         self.python = QPushButton("Copy as P&ython")
         self.blend: Blend | None = None
         self._settling: Iterator[None] | None = None
+        self._started = 0.0
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._settle_on)
         self._lay_out()
@@ -120,6 +123,7 @@ class RemoveBackground(QWidget):
 
     def start(self, _: object = None) -> None:
         """Run the method over the whole frame."""
+        self._started = time.monotonic()
         self._try(lambda: self.desk.start(self.choice.settings(), self._method()))
 
     def preview(self) -> None:
@@ -217,10 +221,22 @@ class RemoveBackground(QWidget):
         self.blend = None if separation is None else Blend(separation, layers)
         self.look.reset_strength()
         self._note(separation.notices if separation else ())
+        self.bar.say(self._done(separation))
         if result is not None:
             apply_stretch([result], self.look.stretch.currentText())
         self.comparison.enter(self._groups())
         self._refresh()
+
+    def _done(self, separation: "Separation | None") -> str:
+        """Say how a run went, and where a network ran."""
+        seconds = time.monotonic() - self._started
+        if separation is None or not separation.provenance.model:
+            return f"Done in {duration(seconds)}."
+        # torch was loaded by the run.
+        from bgrem_core.models import choose_device
+
+        device = choose_device(str(separation.provenance.settings.get("device")))
+        return f"Done in {duration(seconds)} on {device}."
 
     def _on_scale(self, scale: "Scale") -> None:
         image = self.desk.session.image
