@@ -335,7 +335,8 @@ class Desk:
                 run = job.number if alone else f"{job.number}.{k + 1}"
                 made = result_layers(plane, like=job.source, run=run)
                 for entry in made:
-                    name = f"{job.name}: {_role(entry)}"
+                    again = f", run {job.number}" if job.number != "1" else ""
+                    name = f"{job.name}: {_role(entry)}{again}"
                     entry[1]["name"] = name if alone else f"{name}, plane {k + 1}"
                 out += made
         except MemoryError:
