@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["image_of", "plane_of"]
+__all__ = ["TURNED", "image_of", "is_turned", "plane_of"]
 
 _FLAT = 2
 _ENDINGS = (".fits", ".fit", ".fts", ".fz")
-_TURNED = (
+TURNED = (
     "napari itself read this file: it turned the image upside down and left its header "
     "out; open it with BGRem instead"
 )
@@ -144,6 +144,13 @@ def _open(layer: "Layer", data: Any, mark: "Mark | None") -> Opened:
     return _told(opened, layer)
 
 
+def is_turned(layer: "Layer") -> bool:
+    """Return whether napari's own reader read a FITS file, which it turns over."""
+    source = layer.source
+    path = str(source.path or "").lower()
+    return source.reader_plugin == "napari" and path.endswith(_ENDINGS)
+
+
 def _in_colour(layer: "Layer", data: Any) -> Opened:
     array = _as_array(data)
     clear = array[..., 3] == 0 if array.shape[-1] > 3 else None
@@ -155,9 +162,7 @@ def _in_colour(layer: "Layer", data: Any) -> Opened:
 
 def _told(opened: Opened, layer: "Layer") -> Opened:
     """Add what must be known of a FITS image that napari read by itself."""
-    source = layer.source
-    path = str(source.path or "").lower()
-    if source.reader_plugin != "napari" or not path.endswith(_ENDINGS):
+    if not is_turned(layer):
         return opened
     if isinstance(opened, Stack):
         planes = tuple(_noticed(plane) for plane in opened.planes)
@@ -166,7 +171,7 @@ def _told(opened: Opened, layer: "Layer") -> Opened:
 
 
 def _noticed(image: Image) -> Image:
-    return replace(image, notices=(*image.notices, _TURNED))
+    return replace(image, notices=(*image.notices, TURNED))
 
 
 def _header(layer: "Layer") -> Any:

@@ -67,6 +67,8 @@ class BGRemSettings(RunSettings):
     ----------
     model : str
         Name of a shipped model or path of a safetensors file.
+    sky_scale : int or str
+        Scale of the sky in pixels, "auto" or "none".
     steps : int or None
         Reverse steps; None = as the model card says.
     norm : float
@@ -75,8 +77,6 @@ class BGRemSettings(RunSettings):
         How sigma is estimated.
     minimum : float or None
         Least value that the network sees, in image units.
-    sky_scale : int or str
-        Scale of the sky in pixels, "auto" or "none".
     strength : float
         Share of the noise that is taken away.
     """
@@ -86,6 +86,7 @@ class BGRemSettings(RunSettings):
         help="name of a model or path of its weights",
         flags=("--model",),
     )
+    sky_scale: int | str = sky_scale_option()  # type: ignore[assignment]
     steps: int | None = option(
         default=None,
         help="reverse steps; default: the model card's",
@@ -114,7 +115,6 @@ class BGRemSettings(RunSettings):
         flags=("-m", "--minimum"),
         advanced=True,
     )
-    sky_scale: int | str = sky_scale_option()  # type: ignore[assignment]
     strength: float = option(
         default=1.0,
         help="share of the noise that is taken away",

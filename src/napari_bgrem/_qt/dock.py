@@ -37,6 +37,7 @@ from napari_bgrem.blend import Blend
 from napari_bgrem.compared import comparison_of, newest_groups
 from napari_bgrem.desk import close_desk, desk_of
 from napari_bgrem.guide import Stage, next_step
+from napari_bgrem.image_of import TURNED, is_turned
 from napari_bgrem.mark import mark_of, marked
 from napari_bgrem.status import watch
 from napari_bgrem.stretch import apply_stretch, set_limits
@@ -377,6 +378,8 @@ class RemoveBackground(QWidget):
         if layer is not self.desk.source:
             self.desk.source = layer
             self.choice.noise.forget()
+            turned = layer is not None and is_turned(layer)
+            self._note((TURNED,) if turned else ())
             if layer is not None:
                 watch(layer)
         self._refresh()
