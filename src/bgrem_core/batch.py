@@ -26,7 +26,7 @@ from bgrem_core.io import (
 from bgrem_core.planes import bands
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
-from bgrem_core.stack import StackSeparation
+from bgrem_core.stack import StackSeparation, planes_of
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -194,7 +194,7 @@ def clean_file(file: Plan, request: Request) -> Generator[Progress, None, Outcom
         output=file.target,
         catalog=file.listing,
         sources=table,
-        separations=tuple(s for result in results for s in _separations(result)),
+        separations=tuple(s for result in results for s in planes_of(result)),
     )
 
 
@@ -208,20 +208,16 @@ def _planes(opened: Opened) -> Sequence[Any]:
     return opened.planes if isinstance(opened, Stack) else (opened,)
 
 
-def _separations(result: Result) -> tuple[Separation, ...]:
-    return result.planes if isinstance(result, StackSeparation) else (result,)
-
-
 def _search(results: list[Result], request: Request) -> tuple["QTable", list[Result]]:
     """Search every plane; one table for a file, with a column "plane" if several."""
     from astropy.table import vstack
 
     tables: list[QTable] = []
     found: list[Result] = []
-    many = sum(len(_separations(r)) for r in results) > 1
+    many = sum(len(planes_of(r)) for r in results) > 1
     for result in results:
         planes = []
-        for separation in _separations(result):
+        for separation in planes_of(result):
             table, searched = _find(separation, request, sum(map(len, tables)))
             if many:
                 table["plane"] = len(tables)

@@ -26,3 +26,8 @@ class StackSeparation:
     def __len__(self) -> int:
         """Return the number of planes."""
         return len(self.planes)
+
+
+def planes_of(result: "Separation | StackSeparation") -> "tuple[Separation, ...]":
+    """Return the separations of a result, one for an image that is no stack."""
+    return result.planes if isinstance(result, StackSeparation) else (result,)

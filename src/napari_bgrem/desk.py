@@ -19,6 +19,7 @@ from bgrem_core.pace import Pace
 from bgrem_core.separation import Separation
 from bgrem_core.session import Session
 from bgrem_core.settings import RunSettings
+from bgrem_core.stack import planes_of
 from napari_bgrem.image_of import image_of, plane_of
 from napari_bgrem.in_view import block_in_view
 from napari_bgrem.layers import result_layers
@@ -191,7 +192,7 @@ class Desk:
         if self.result is None:
             raise UsageError("there is no result yet", hint="press Run first")
         self.session.find_settings = settings
-        image = _image(self.result)
+        image = planes_of(self.result)[0].image
         job = _Job(
             kind="find", name=image.name, number=str(self._number), source=None,
             image=image,
@@ -209,6 +210,8 @@ class Desk:
             self.failed, self.previewed,
         ):  # fmt: skip
             signal.disconnect()
+        # Whoever still holds this desk does its own searches from now on.
+        self.result = self._made_by = None
         self.session.cancel()
 
     def look(self) -> None:
@@ -328,8 +331,7 @@ class Desk:
     def _made(self, job: _Job, result: "Result") -> list[Any] | None:
         """Make layers on the worker's thread: for a large frame that takes seconds."""
         try:
-            planes = [result] if isinstance(result, Separation) else result.planes
-            out = []
+            planes, out = planes_of(result), []
             for k, plane in enumerate(planes):
                 alone = len(planes) == 1
                 run = job.number if alone else f"{job.number}.{k + 1}"
@@ -439,7 +441,7 @@ class Desk:
         self._made_by = job.method, job.settings, job.image
         self._remove_live(job)
         self.viewer.layers.selection = set(marked(self.viewer, "cleaned", job.number))
-        self.scale_changed.emit(_planes(result)[0].scale)
+        self.scale_changed.emit(planes_of(result)[0].scale)
         self.shown.emit(job.number)
         self.changed.emit()
 
@@ -501,14 +503,6 @@ def close_desk(viewer: "ViewerModel") -> None:
 
 def _first(opened: "Image | Stack") -> Image:
     return opened.planes[0] if isinstance(opened, Stack) else opened
-
-
-def _planes(result: "Result") -> tuple[Separation, ...]:
-    return (result,) if isinstance(result, Separation) else result.planes
-
-
-def _image(result: "Result") -> Image:
-    return _planes(result)[0].image
 
 
 def _role(made: Any) -> str:

@@ -25,6 +25,7 @@ from bgrem_core.io.names import output_path
 from bgrem_core.methods import get_method
 from bgrem_core.pace import duration
 from bgrem_core.settings import FindSettings
+from bgrem_core.stack import planes_of
 from napari_bgrem._qt.choice import Choice
 from napari_bgrem._qt.form import SettingsForm
 from napari_bgrem._qt.keys import Keys
@@ -38,7 +39,7 @@ from napari_bgrem.compared import comparison_of, newest_groups
 from napari_bgrem.desk import close_desk, desk_of
 from napari_bgrem.guide import Stage, next_step
 from napari_bgrem.image_of import TURNED, is_turned
-from napari_bgrem.mark import mark_of, marked
+from napari_bgrem.mark import mark_of
 from napari_bgrem.status import watch
 from napari_bgrem.stretch import apply_stretch, set_limits
 
@@ -48,9 +49,9 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     import napari
-    from bgrem_core.api import Result
     from bgrem_core.normalize import Scale
     from bgrem_core.separation import Separation
+    from napari_bgrem.mark import Mark
 
 __all__ = ["RemoveBackground"]
 
@@ -86,7 +87,7 @@ class RemoveBackground(QWidget):
         self.python = QPushButton("Copy as P&ython")
         self.blend: Blend | None = None
         self._settling: Iterator[None] | None = None
-        self._started = 0.0
+        self._started, self._run = 0.0, ""
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._settle_on)
         self._lay_out()
@@ -162,7 +163,7 @@ class RemoveBackground(QWidget):
         """Write the result to a file that is asked for."""
         if self.desk.result is None:
             return
-        source = _first(self.desk.result).image.origin.path
+        source = planes_of(self.desk.result)[0].image.origin.path
         start = output_path(source or "result.fits", folder=folder_for(source))
         path, _ = QFileDialog.getSaveFileName(
             self, "Save the result", str(start.with_suffix(".fits")), "FITS (*.fits)"
@@ -208,6 +209,7 @@ class RemoveBackground(QWidget):
     # What the desk tells.
 
     def _on_shown(self, run: str) -> None:
+        self._run = run
         layers = {
             mark.role: layer
             for layer in self.viewer.layers
@@ -259,20 +261,14 @@ class RemoveBackground(QWidget):
         if self.blend is not None:
             self.blend.forget(layer)
         mark = mark_of(layer)
-        result = self.desk.result
-        if mark is None or mark.role != "cleaned" or result is None:
-            return
-        if mark.image in [x.image for x in _planes(result)]:
-            # Later: other layers may be on their way out at this moment.
-            QTimer.singleShot(0, self._forget_if_gone)
-
-    def _forget_if_gone(self) -> None:
-        result = self.desk.result
-        images = [] if result is None else [x.image for x in _planes(result)]
-        runs = (mark_of(layer) for layer in marked(self.viewer, "cleaned"))
-        if result is not None and not any(m and m.image in images for m in runs):
+        if mark is not None and mark.role == "cleaned" and self._is_last(mark):
             self.blend, self._settling = None, None
-            self.desk.forget()
+            # Later: other layers may be on their way out at this moment.
+            QTimer.singleShot(0, self.desk.forget)
+
+    def _is_last(self, mark: "Mark") -> bool:
+        """Return whether a layer is of the last run, or of a plane of it."""
+        return bool(self._run) and mark.run.partition(".")[0] == self._run
 
     def _keep_find(self) -> None:
         """Have the inspector search as is typed here."""
@@ -449,14 +445,6 @@ class RemoveBackground(QWidget):
             action()
         except BGRemError as error:
             _say(error)
-
-
-def _planes(result: "Result") -> "tuple[Separation, ...]":
-    return getattr(result, "planes", None) or (result,)  # type: ignore[return-value]
-
-
-def _first(result: "Result") -> "Separation":
-    return _planes(result)[0]
 
 
 def _say(error: BGRemError) -> None:
