@@ -261,3 +261,5 @@ _WRITERS: "dict[str, Callable[[QTable, IO[bytes]], None]]" = {
     ".vot": _votable,
     ".reg": _regions,
 }
+EXTENSIONS = tuple(_WRITERS)
+"""Extensions of the files that `write_catalog` writes."""

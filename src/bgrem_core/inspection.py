@@ -31,6 +31,8 @@ REACH = 5.0
 """Radius of profiles and curves of growth, FWHM."""
 SEARCH = 1.0
 """Farthest centre that a click can mean, FWHM."""
+LEAST_SNR = 3.0
+"""Below this S/N what was clicked may be noise: nothing is said of what was kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,6 +68,9 @@ class Inspection:
     flux_cleaned, flux_residual : float
         The same aperture and correction on the cleaned image, its local level taken
         off too, and what that lacks: both sum to `flux`. They carry no error.
+    noise_taken : float
+        Share of the noise of a pixel that was taken away around the source, 0 to 1:
+        the width of the residual over that of the noise.
     fwhm : float
         Pixels, NaN where the light does not decide it.
     peak : float
@@ -99,6 +104,7 @@ class Inspection:
     snr: float
     flux_cleaned: float
     flux_residual: float
+    noise_taken: float
     fwhm: float
     peak: float
     sky: float
@@ -119,36 +125,26 @@ class Inspection:
             return nan
         return float(self.zeropoint - 2.5 * np.log10(self.flux))
 
+    @property
+    def kept(self) -> float:
+        """Flux in the cleaned image over `flux`; NaN below three sigma of the noise."""
+        # With so little light the ratio says nothing of what was done to it.
+        known = self.snr >= LEAST_SNR and self.flux > 0
+        return self.flux_cleaned / self.flux if known else nan
+
+    @property
+    def kept_err(self) -> float:
+        """Error of `kept`, by the noise that was taken away in the aperture.
+
+        The doubt of the aperture correction is not in it: it is the same in both.
+        """
+        return self.noise_taken / self.snr if self.snr >= LEAST_SNR else nan
+
     def rows(self) -> tuple[tuple[str, str], ...]:
         """Return what a window shows: labels and texts, with units and errors."""
-        from bgrem_core.display import format_value
+        from bgrem_core.inspection_rows import inspection_rows
 
-        unit = f" {self.unit}" if self.unit else ""
-        rows = [("Position", f"x {self.x:.2f}, y {self.y:.2f} pix")]
-        if isfinite(self.ra):
-            rows.append(("RA, Dec", f"{self.ra:.6f}, {self.dec:+.6f} deg"))
-        rows += [
-            ("Flux", format_value(self.flux, self.flux_err) + unit),
-            ("S/N", f"{self.snr:.1f}" if isfinite(self.snr) else "unknown"),
-            ("Flux in cleaned", f"{self.flux_cleaned:.4g}{unit}"),
-            ("Flux in residual", f"{self.flux_residual:.3g}{unit}"),
-        ]
-        if isfinite(self.mag):
-            error = 1.0857 * self.flux_err / self.flux
-            rows.append(("Magnitude", format_value(self.mag, error)))
-        rows += [
-            ("FWHM", f"{self.fwhm:.2f} pix" if isfinite(self.fwhm) else "unknown"),
-            ("Aperture", f"radius {self.radius:.1f} pix"),
-            ("Sky ring", f"{self.ring[0]:.1f} to {self.ring[1]:.1f} pix"),
-            ("Flags", flag_words(self.flags)),
-        ]
-        return tuple(rows)
-
-
-def flag_words(flags: int) -> str:
-    """Return the names of the bits of a source flag, "none" for 0."""
-    words = [(f.name or "").lower().replace("_", " ") for f in SourceFlag if flags & f]
-    return ", ".join(words) or "none"
+        return inspection_rows(self)
 
 
 def inspect(separation: "Separation", x: float, y: float) -> Inspection:
@@ -292,6 +288,7 @@ class _Cut:
             snr=total["original"] / noise if noise > 0 else nan,
             flux_cleaned=factor * total["cleaned"],
             flux_residual=factor * total["residual"],
+            noise_taken=self._noise_taken(planes["residual"]),
             fwhm=float(shape.fwhm[0]) / moment_growth(Profile(fwhm=self.fwhm)),
             peak=float(original[core].max()) if core.any() else nan,
             sky=level,
@@ -328,6 +325,15 @@ class _Cut:
             )
             level = float(ring.level[0])
         return np.where(self.good, data - level, 0).astype(np.float32)
+
+    def _noise_taken(self, residual: "NDArray[np.float32]") -> float:
+        """Return the width of the residual over that of the noise, at most 1."""
+        values = residual[self.good]
+        if not (len(values) and self.sigma > 0):
+            return 0.0
+        # Of the cut most pixels are sky: light that was taken does not widen it.
+        width = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+        return min(width / self.sigma, 1.0)
 
     def _gap(self, x: float, y: float) -> float:
         """Return the distance to the nearest edge of the frame, pixels."""

@@ -16,7 +16,11 @@ Array = TypeVar("Array", bound=Any)
 
 
 def sample(
-    denoise: Callable[[Array, float], Array], x: Array, sigmas: Sequence[float]
+    denoise: Callable[[Array, float], Array],
+    x: Array,
+    sigmas: Sequence[float],
+    *,
+    watch: Callable[[Array, Array, float], object] | None = None,
 ) -> Array:
     """Take the noise off an image along a falling list of noise levels.
 
@@ -30,6 +34,10 @@ def sample(
     sigmas : sequence of float
         Noise levels from the observed image to the last step, such as
         `bgrem_core.schedule.levels`; at least two.
+    watch : callable, optional
+        ``watch(x, x_hat, sigma)`` is told after each step the image as it is then, for
+        the last step the estimate that is returned, and the unit noise that the step
+        saw at level sigma.
 
     Returns
     -------
@@ -50,8 +58,11 @@ def sample(
             f"{len(sigmas)} noise levels make no step", "give the levels of 1 or more"
         )
     # Python floats: a numpy scalar of float64 would widen a float32 image.
-    for now, after in pairwise(float(s) for s in sigmas):
+    last = len(sigmas) - 2
+    for k, (now, after) in enumerate(pairwise(float(s) for s in sigmas)):
         x_hat = denoise(x, now)
         y_hat = x - now * x_hat
         x = y_hat + after * x_hat
+        if watch is not None:
+            watch(y_hat if k == last else x, x_hat, now)
     return cast("Array", y_hat)

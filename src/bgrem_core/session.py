@@ -9,7 +9,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from psygnal import Signal
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bgrem_core.inspection import Inspection
 
 State = Literal["idle", "loading", "running", "cancelling", "done", "failed"]
+T = TypeVar("T")
 Work = Generator[Progress, Any, Callable[[], None]]
 
 #: Blocks that may be on their way to a view at once.
@@ -138,15 +139,27 @@ class Session:
             yield Progress(stage="loading", done=1, total=1)
 
             def finish() -> None:
-                self._door, self.image = settings or OpenSettings(), opened
-                self._scale = None
-                self.result = self.sources = self.selected = self.previewed = None
-                self.partial = None
+                self.take(opened, settings)
                 self._set_state("idle")
 
             return finish
 
         self._submit("loading", work)
+
+    def take(self, image: Opened, settings: OpenSettings | None = None) -> None:
+        """Work on an image that is open already; what there was is dropped.
+
+        Parameters
+        ----------
+        image : Image or Stack
+            What `open_image` returned.
+        settings : OpenSettings, optional
+            How it was opened, for `as_python`.
+        """
+        self._door, self.image = settings or OpenSettings(), image
+        self._scale = None
+        self.result = self.sources = self.selected = self.previewed = None
+        self.partial = None
 
     def start(self) -> None:
         """Run the method over the whole image; a run at work gives way.
@@ -228,9 +241,15 @@ class Session:
 
         self._submit("running", work)
 
-    def find(self) -> None:
-        """Search the result for sources, on the worker thread."""
-        result, settings = self._separation(), self.find_settings
+    def find(self, result: Separation | None = None) -> None:
+        """Search a result for sources, on the worker thread.
+
+        Parameters
+        ----------
+        result : Separation, optional
+            Such as this session's at another strength; by default as it was made.
+        """
+        result, settings = result or self._separation(), self.find_settings
         method = get_method(result.provenance.method)
 
         def work() -> Work:
@@ -241,6 +260,33 @@ class Session:
                 self.sources = sources
                 self._set_state("done")
                 self.sources_changed.emit(sources)
+
+            return finish
+
+        self._submit("running", work)
+
+    def call(
+        self, stage: str, action: Callable[[], T], then: Callable[[T], Any]
+    ) -> None:
+        """Do something that takes its time on the worker thread.
+
+        Parameters
+        ----------
+        stage : str
+            What the progress is called.
+        action : callable
+            Cannot be interrupted; what it returns is thrown away after `cancel`.
+        then : callable
+            Is given what `action` returned, on the worker thread.
+        """
+
+        def work() -> Work:
+            yield Progress(stage=stage, done=0, total=1)
+            made = action()
+
+            def finish() -> None:
+                self._set_state("idle" if self.result is None else "done")
+                then(made)
 
             return finish
 

@@ -34,6 +34,8 @@ NEUTRAL = 0.5
 """True S/N down to which a source excuses a detection."""
 FLOOR = 2.0
 """True S/N from which a source counts."""
+MISSED = 5.0
+"""True S/N from which a window shows a source that was not found."""
 EXTENDED = ("disc", "nebula")
 """Kinds of true sources that are large faint light and no detection's target."""
 LARGE = 20.0

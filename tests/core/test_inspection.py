@@ -1,16 +1,19 @@
 """Inspection: one click, and what it depends on."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.errors import UsageError
 from bgrem_core.find import find_sources
 from bgrem_core.growth import Profile
-from bgrem_core.inspection import flag_words, inspect
+from bgrem_core.inspection import inspect
+from bgrem_core.inspection_rows import HELP, flag_words
 from bgrem_core.settings import FindSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -60,8 +63,6 @@ def test_curves_grow_to_the_total_and_fall_outwards():
 
 
 def test_inspection_agrees_with_the_catalogue():
-    from dataclasses import replace
-
     result = fields.result()
     table = find_sources(result, FindSettings())
     result = replace(result, catalog=table)
@@ -100,7 +101,15 @@ def test_click_outside_is_a_usage_error(x, y):
 def test_rows_speak_to_people():
     pytest.importorskip("bgrem_core.display")
     rows = dict(inspect(fields.result(), 300, 300).rows())
-    for label in ("Position", "Flux", "S/N", "FWHM", "Aperture", "Sky ring", "Flags"):
+    for label in (
+        "Position",
+        "Flux",
+        "S/N (noise)",
+        "FWHM",
+        "Aperture",
+        "Sky ring",
+        "Flags",
+    ):
         assert label in rows
     assert "adu" in rows["Flux"]
 
@@ -108,3 +117,84 @@ def test_rows_speak_to_people():
 def test_flags_are_words():
     assert flag_words(0) == "none"
     assert flag_words(2 | 512) == "saturated, no gain"
+
+
+def as_texts(seen, **changes):
+    return dict(replace(seen, **changes).rows())
+
+
+def test_a_position_is_told_in_hours_and_in_degrees():
+    seen = inspect(fields.result(), 300, 300)
+    rows = dict(seen.rows())
+    at = SkyCoord(rows["RA, Dec"], unit=("hourangle", "deg"))
+    assert at.ra.deg == pytest.approx(seen.ra, abs=1e-4)
+    assert at.dec.deg == pytest.approx(seen.dec, abs=1e-4)
+    ra, dec, unit = rows["in degrees"].split()
+    assert (float(ra), float(dec)) == pytest.approx((seen.ra, seen.dec), abs=1e-5)
+    assert unit == "deg"
+    assert "RA, Dec" not in dict(inspect(star_result(), 60, 55).rows())
+
+
+@pytest.mark.parametrize(
+    ("flux", "error", "cleaned", "residual", "texts"),
+    [
+        (2978, 20, 2970.4, 7.6, ("2978 ± 20", "2970", "8")),
+        (212.07, 9.84, 210.31, 1.76, ("212.1 ± 9.8", "210.3", "1.8")),
+        (28234, 1437, 28239, -5, ("28200 ± 1400", "28200", "0")),
+        (1.234e-17, 5.6e-19, 1.2e-17, 3.4e-19,
+         ("(1.234 ± 0.056)e-17", "1.200e-17", "0.034e-17")),
+        (2.8e6, 1e3, 2.7e6, 1e5, ("(2.8000 ± 0.0010)e6", "2.7000e6", "0.1000e6")),
+        (99.6, 9.96, 99.6, 0.4, ("100 ± 10", "100", "0")),
+    ],
+)  # fmt: skip
+def test_fluxes_have_the_decimals_of_the_first(flux, error, cleaned, residual, texts):
+    rows = as_texts(
+        inspect(fields.result(), 300, 300), flux=flux, flux_err=error,
+        flux_cleaned=cleaned, flux_residual=residual,
+    )  # fmt: skip
+    labels = ("Flux", "Flux in cleaned", "Flux in residual")
+    assert tuple(rows[label] for label in labels) == tuple(f"{t} adu" for t in texts)
+
+
+def test_what_cleaning_kept_is_told_with_the_error_of_the_noise():
+    seen = inspect(fields.result(), 300, 300)
+    star = {"flux": 1000.0, "flux_err": 200.0, "snr": 50.0, "flux_cleaned": 930.0}
+    rows = as_texts(seen, **star, noise_taken=1.0)
+    # Not 20 %: the doubt of the aperture correction is the same in both.
+    assert rows["Kept by cleaning"] == "93.0 ± 2.0 %"
+    half = as_texts(seen, **star, noise_taken=0.5)
+    assert half["Kept by cleaning"] == "93.0 ± 1.0 %"
+    none = as_texts(seen, **star, noise_taken=0.0)
+    assert none["Kept by cleaning"] == "93.00 %"
+
+
+@pytest.mark.parametrize("snr", [2.9, -5.0, float("nan")])
+def test_of_faint_light_it_is_unknown_what_was_kept(snr):
+    seen = replace(inspect(fields.result(), 300, 300), snr=snr)
+    assert np.isnan(seen.kept)
+    assert np.isnan(seen.kept_err)
+    assert dict(seen.rows())["Kept by cleaning"].startswith("unknown")
+
+
+def test_errors_of_what_was_kept_cover_the_truth():
+    result = fields.denoised_result()
+    table = find_sources(result, FindSettings())
+    alone = table[(table["flags"] == 0) & (table["snr"] > 8)]
+    seen = [inspect(result, row["x"].value, row["y"].value) for row in alone]
+    assert np.median([one.noise_taken for one in seen]) == pytest.approx(1, abs=0.05)
+    # The denoiser of this test is perfect: all flux is kept.
+    pulls = np.array([(one.kept - 1) / one.kept_err for one in seen])
+    assert len(pulls) > 20
+    assert abs(np.median(pulls)) < 0.4
+    assert 0.5 < np.std(pulls) < 1.3
+
+
+def test_a_method_that_takes_no_noise_keeps_the_flux_without_error():
+    seen = inspect(star_result(noise=1.0), 62, 54)
+    assert seen.noise_taken == 0
+    assert seen.kept == pytest.approx(1, abs=1e-3)
+    assert "±" not in dict(seen.rows())["Kept by cleaning"]
+
+
+def test_help_is_given_for_rows_that_are_there():
+    assert set(HELP) <= set(dict(inspect(fields.result(), 300, 300).rows()))

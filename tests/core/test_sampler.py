@@ -55,3 +55,20 @@ def test_float32_images_are_not_widened():
 def test_a_single_level_is_refused():
     with pytest.raises(UsageError, match="make no step"):
         sample(lambda x, s: x, np.ones(3), [1.0])
+
+
+def test_a_watcher_sees_each_step_and_changes_nothing():
+    x = np.random.default_rng(0).normal(0, 1, (8, 8))
+    seen = []
+    sigmas = [1.0, 0.6, 0.2, 0.0]
+
+    def denoise(z, sigma):
+        return 0.5 * z / sigma
+
+    plain = sample(denoise, x, sigmas)
+    watched = sample(denoise, x, sigmas, watch=lambda *told: seen.append(told))
+    np.testing.assert_array_equal(plain, watched)
+    assert [sigma for _, _, sigma in seen] == sigmas[:-1]
+    np.testing.assert_array_equal(seen[-1][0], plain)
+    # By hand: x1 = x - 1.0 x_hat + 0.6 x_hat with x_hat = x / 2.
+    np.testing.assert_allclose(seen[0][0], x - 0.4 * x / 2)

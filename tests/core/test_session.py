@@ -1,11 +1,14 @@
 """Session: one run as a window sees it, without a window."""
 
+import dataclasses
 import threading
 
 import numpy as np
 import pytest
 
 from bgrem_core.errors import BGRemError, UsageError
+from bgrem_core.io import open_image
+from bgrem_core.methods import METHODS
 from bgrem_core.session import Session
 
 LONG = 20.0
@@ -367,3 +370,59 @@ def test_work_that_is_cancelled_before_it_began_ends_idle(session, monkeypatch):
     session._loop()  # the thread, late: there is nothing for it to do
     assert states == ["idle"]
     assert session.result is None
+
+
+def test_something_else_is_done_on_the_worker_and_handed_over(session):
+    threads, got = [], []
+
+    def action():
+        threads.append(threading.current_thread())
+        return 42
+
+    session.call("think", action, got.append)
+    assert session.wait(LONG)
+    assert got == [42]
+    assert threads[0] is not threading.current_thread()
+    assert session.state == "idle"
+    session.start()
+    session.wait(LONG)
+    session.call("think", action, got.append)
+    assert session.wait(LONG)
+    assert session.state == "done"
+    assert session.result is not None
+
+
+def test_what_fails_there_is_told_like_a_run_that_fails(session):
+    errors = []
+    session.failed.connect(errors.append)
+    session.call("think", lambda: 1 / 0, errors.append)
+    assert session.wait(LONG)
+    assert "ZeroDivisionError" in str(errors[0])
+    assert len(errors) == 1
+
+
+def test_an_image_that_is_open_already_takes_the_place_of_the_last(session, frame):
+    session.start()
+    assert session.wait(LONG)
+    image = open_image(frame + 1)
+    session.take(image)
+    assert session.image is image
+    assert session.result is session.sources is session.partial is None
+
+
+def test_a_result_at_another_strength_can_be_searched(session):
+    session.start()
+    assert session.wait(LONG)
+    other = dataclasses.replace(session.result, notices=("other",))
+    seen = []
+    real = session.chosen
+
+    def find(result, settings):
+        seen.append(result)
+        return real.find(result, settings)
+
+    # The fixture puts the old table of methods back.
+    METHODS["toy"] = dataclasses.replace(real, find=find)
+    session.find(other)
+    assert session.wait(LONG)
+    assert seen == [other]

@@ -115,30 +115,28 @@ class BlankSky:
 
     @property
     def verdict(self) -> str:
-        """What the numbers say, in one sentence."""
+        """What the numbers say, in two short sentences."""
         from bgrem_core.display import format_value
 
         sky = self.original
-        mean = format_value(sky.mean, sky.mean_err, "sigma")
-        where = "lies above zero" if sky.mean > 0 else "lies below zero"
+        where = "above zero" if sky.mean > 0 else "below zero"
         if abs(sky.mean) <= SMALL:
-            where = "is close to zero"
+            where = "close to zero"
         if abs(sky.mean) <= SURE * sky.mean_err:
-            where = "is at zero within the errors"
-        level = f"{where} (mean {mean})"
+            where = "at zero"
+        level = f"{where} ({format_value(sky.mean, sky.mean_err, 'sigma')})"
         uneven = format_value(sky.uneven, sky.uneven_err, "sigma")
         if sky.is_uneven and sky.uneven > SMALL:
-            level += f" and differs by {uneven} from place to place"
+            level += f" and uneven by {uneven}"
         elif sky.is_uneven:
             level += f" and even to {uneven}"
         elif sky.even_to <= EVEN:
             level += f" and even to {sky.even_to:.2g} sigma"
         wide = format_value(sky.rms, sky.rms_err)
+        noise = f"{wide} times the estimate"
         if abs(self.excess) <= max(SURE * sky.rms_err, WIDTH):
-            noise = f"its noise is as wide as estimated ({wide} times)"
-        else:
-            noise = f"its noise is {wide} times as wide as estimated"
-        return f"Blank sky {level}; {noise}."
+            noise = f"as estimated ({wide} times)"
+        return f"Blank sky is {level}. Its noise is {noise}."
 
     def rows(self) -> tuple[tuple[str, str], ...]:
         """Return what a window shows: labels and texts, with units and errors."""
@@ -146,14 +144,14 @@ class BlankSky:
 
         unit = f"{self.unit or 'image units'} per pixel"
         rows = [
-            ("Blank pixels", f"{self.n} ({100 * self.share:.0f} % of those looked at)"),
+            ("Blank pixels", f"{self.n} ({100 * self.share:.0f} %)"),
             ("Noise sigma", format_value(self.sigma, None, unit)),
         ]
         for name, sky in (("Original", self.original), ("Cleaned", self.cleaned)):
             rows += [
                 (f"{name}: mean", format_value(sky.mean, sky.mean_err, "sigma")),
                 (f"{name}: width", format_value(sky.rms, sky.rms_err, "sigma")),
-                (f"{name}: from place to place", _unevenness(sky)),
+                (f"{name}: uneven by", _unevenness(sky)),
             ]
         if self.original.mean > SURE * self.original.mean_err:
             rows.append(("Note", "sources that were not found may lift the mean"))

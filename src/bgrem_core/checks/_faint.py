@@ -65,24 +65,18 @@ class FaintFlux:
             return "Too few isolated sources to say what happened to faint fluxes."
         k = int(told[0])
         ratio = self._ratio(k)
-        where = f"At S/N {self._bin(k)} the cleaned image holds {ratio} of the flux"
+        kept = f"At S/N {self._bin(k)} cleaning keeps {ratio} of the measured flux"
         # Twice the 68 % interval: what is said to be there should be.
         middle = self.median[k]
         low, high = 2 * self.low[k] - middle, 2 * self.high[k] - middle
         if low <= 1 <= high:
-            return f"{where} measured on the input: no loss within the errors."
+            return f"{kept}: no loss within the errors."
         if low > 1:
-            return f"{where} measured on the input: too much."
+            return f"{kept}: too much."
         alone = f"{self.expected[k]:.2f}"
         if high >= self.expected[k]:
-            return (
-                f"{where} measured on the input; choosing sources by a noisy flux "
-                f"explains it (about {alone})."
-            )
-        return (
-            f"{where} measured on the input, less than the {alone} or so that choosing "
-            "sources by a noisy flux alone would give."
-        )
+            return f"{kept}; choosing by a noisy flux explains it (about {alone})."
+        return f"{kept}, less than the {alone} that choosing by a noisy flux gives."
 
     def rows(self) -> tuple[tuple[str, str], ...]:
         """Return what a window shows: labels and texts."""
@@ -91,9 +85,9 @@ class FaintFlux:
             many = f"{count} source" + "s" * (count != 1)
             text = many
             if count:
-                text = f"{self._ratio(k)}, {many}; {self.expected[k]:.3f} by choice"
-            rows.append((f"Ratio at S/N {self._bin(k)}", text))
-        rows.append(("Left out", f"{self.left_out} disturbed or extended sources"))
+                text = f"{self._ratio(k)}\n{many}; {self.expected[k]:.3f} by choice"
+            rows.append((f"S/N {self._bin(k)}", text))
+        rows.append(("Left out", f"{self.left_out} disturbed or extended"))
         return tuple(rows)
 
     def _bin(self, k: int) -> str:

@@ -132,29 +132,31 @@ class ResidualCheck:
 
     @property
     def verdict(self) -> str:
-        """What the numbers say, in one sentence."""
-        return f"{self._whiteness()}; {self._light()}."
+        """What the numbers say, in two short sentences."""
+        return f"{self._whiteness()}. {self._light()}."
 
     def rows(self) -> tuple[tuple[str, str], ...]:
         """Return what a window shows: labels and texts, with units and errors."""
         from bgrem_core.display import format_value
 
         rows = [
-            ("Looked at", f"{self.part}, {self.n_pixels} blank pixels"),
-            ("Width", format_value(self.rms, self.rms_err, "sigma of the noise")),
+            ("Looked at", self.part),
+            ("Blank pixels", str(self.n_pixels)),
+            ("Width", format_value(self.rms, self.rms_err, "sigma")),
         ]
         for axis, name in enumerate("xy"):
             value, error = self.correlation[axis, 0], self.correlation_err[axis, 0]
             text = format_value(float(value), float(error))
-            known = "input's noise: " + format_value(
+            known = format_value(
                 float(self.expected[axis, 0]), float(self.expected_err[axis, 0])
             )
-            rows.append((f"Correlation of neighbours along {name}", f"{text}; {known}"))
+            label = f"Neighbours along {name}"
+            rows.append((label, f"{text}\ninput {known}"))
         if isfinite(self.excess):
             axis, lag = self.worst
             text = format_value(self.excess, self.excess_err)
-            where = f"{lag} px along {'xy'[axis]}"
-            rows.append(("Farthest from the input's", f"{text} at {where}"))
+            where = f"{lag} pix along {'xy'[axis]}"
+            rows.append(("Farthest off", f"{text}\n{where}"))
         if self.uncertain:
             rows.append(("Note", "correlation of the input's noise is uncertain"))
         rows.append(("Isolated sources", f"{self.n_sources} (from {self.origin})"))
@@ -163,9 +165,9 @@ class ResidualCheck:
                 ("core", self.radius, self.share, self.share_err),
                 ("wide", self.wide_radius, self.wide_share, self.wide_share_err),
             ):
-                label = f"Their light in the residual, {name}"
+                label = f"Their light, {name}"
                 text = _percent(share, error)
-                rows.append((label, f"{text} within {radius:.1f} pix"))
+                rows.append((label, f"{text}\nwithin {radius:.1f} pix"))
         return tuple(rows)
 
     def _whiteness(self) -> str:
@@ -173,36 +175,31 @@ class ResidualCheck:
 
         if not isfinite(self.excess):
             width = format_value(self.rms, self.rms_err, "sigma")
-            return f"Next to nothing was taken away pixel by pixel ({width})"
-        axis, lag = self.worst
+            return f"Pixel by pixel the residual is next to nothing ({width})"
         size = format_value(abs(self.excess), self.excess_err)
-        where = f"at {lag} {'pixel' if lag == 1 else 'pixels'} along {'xy'[axis]}"
         if self.is_white:
-            within = " within the errors" if abs(self.excess) > WHITE else ""
+            within = "" if abs(self.excess) <= WHITE else " within the errors"
             return (
-                f"The residual is correlated like the noise of the input{within} "
-                f"(off by at most {size}, {where})"
+                f"The residual is correlated like the input's noise{within} "
+                f"(off by at most {size})"
             )
         more = "more" if self.excess > 0 else "less"
-        return (
-            f"The residual is {more} correlated than the noise of the input, "
-            f"by {size} {where}"
-        )
+        return f"The residual is {more} correlated than the input's noise, by {size}"
 
     def _light(self) -> str:
         if not self.n_sources:
-            return "no isolated bright source says whether light of sources is in it"
+            return "No isolated bright source tells whether it holds light"
         core = abs(self.share) > SURE * self.share_err
-        share, error, radius = (
-            (self.share, self.share_err, self.radius)
+        share, error = (
+            (self.share, self.share_err)
             if core or not self.has_light
-            else (self.wide_share, self.wide_share_err, self.wide_radius)
+            else (self.wide_share, self.wide_share_err)
         )
         text = _percent(share, error)
-        many = f"{self.n_sources} isolated source" + "s" * (self.n_sources > 1)
+        many = f"{self.n_sources} source" + "s" * (self.n_sources > 1)
         if not self.has_light:
-            return f"no light of {many} is seen in it ({text} of their flux)"
-        return f"it holds {text} of the light of {many} within {radius:.1f} pixels"
+            return f"It holds no light of {many} ({text})"
+        return f"It holds {text} of the light of {many}"
 
 
 def residual(

@@ -12,7 +12,20 @@ Direction = tuple[float, float]
 
 
 def pixel_scale(wcs: "WCS | None", shape: tuple[int, int]) -> float | None:
-    """Return the side of the central pixel in arcseconds, None without a WCS."""
+    """Return how large a pixel is on the sky.
+
+    Parameters
+    ----------
+    wcs : WCS or None
+        Celestial.
+    shape : tuple of int
+        (ny, nx).
+
+    Returns
+    -------
+    float or None
+        Side of the central pixel, arcseconds; None without a WCS.
+    """
     steps = _steps(wcs, shape)
     return None if steps is None else float(np.sqrt(abs(np.linalg.det(steps)))) * 3600
 
@@ -20,7 +33,20 @@ def pixel_scale(wcs: "WCS | None", shape: tuple[int, int]) -> float | None:
 def directions(
     wcs: "WCS | None", shape: tuple[int, int]
 ) -> tuple[Direction, Direction] | None:
-    """Return unit vectors (right, up) to north and east, None without a WCS."""
+    """Return where north and east are in the middle of an image.
+
+    Parameters
+    ----------
+    wcs : WCS or None
+        Celestial.
+    shape : tuple of int
+        (ny, nx).
+
+    Returns
+    -------
+    tuple of tuple of float, or None
+        Unit vectors (right, up) to north and to east; None without a WCS.
+    """
     steps = _steps(wcs, shape)
     if steps is None:
         return None

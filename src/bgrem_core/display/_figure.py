@@ -1,6 +1,7 @@
 """Figure: Original, Cleaned and Residual side by side in one PNG."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +54,45 @@ def three_panel_png(
     """
     from bgrem_core.io.atomic import atomic_write
 
+    canvas = _canvas(separation, catalog, truth)
+    with atomic_write(path, overwrite=overwrite) as file:
+        canvas.save(file)
+
+
+def three_panel_bytes(
+    separation: "Separation",
+    *,
+    catalog: Mapping[str, Any] | None = None,
+    truth: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the picture that `three_panel_png` writes, for those who show it.
+
+    Parameters
+    ----------
+    separation : Separation
+        What a method returned; read by bands.
+    catalog, truth : QTable or mapping, optional
+        As there.
+
+    Returns
+    -------
+    bytes
+        A PNG.
+    """
+    file = BytesIO()
+    _canvas(separation, catalog, truth).save(file)
+    return file.getvalue()
+
+
+def _canvas(
+    separation: "Separation",
+    catalog: Mapping[str, Any] | None,
+    truth: Mapping[str, Any] | None,
+) -> "Canvas":
     panels = read_panels(separation)
     fwhm = separation.scale.fwhm if np.isfinite(separation.scale.fwhm) else 3.0
     rings = make_rings(catalog, truth, radius=0.6 * fwhm)
-    canvas = _draw(separation, panels, rings, fwhm)
-    with atomic_write(path, overwrite=overwrite) as file:
-        canvas.save(file)
+    return _draw(separation, panels, rings, fwhm)
 
 
 def _draw(

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from numpy.typing import NDArray
 
+    from bgrem_core.steps import Steps
+
 Iterate = Callable[[Image, Any], Generator[Progress, Any, Separation]]
 Find = Callable[[Separation, FindSettings], "QTable"]
 Segments = Callable[[Separation, FindSettings], "tuple[QTable, NDArray[np.int32]]"]
+Record = Callable[[Image, Any], "Steps"]
 Rows = Callable[[Separation, float, float], tuple[tuple[str, str], ...]]
 
 
@@ -51,6 +54,9 @@ class Method:
         The result for c times the image is c times the result.
     takes_stack : bool
         `iterate` takes a `Stack` as a whole.
+    record : callable or None
+        ``record(image, settings)`` gives the `Steps` of a small cut-out, for those who
+        want to watch the method at work.
     """
 
     name: str
@@ -64,3 +70,4 @@ class Method:
     scale_free: bool = True
     takes_stack: bool = False
     find_segments: Segments | None = None
+    record: Record | None = None

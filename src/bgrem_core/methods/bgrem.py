@@ -7,7 +7,7 @@ noise and sky away at once, as in the paper.
 """
 
 import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ from bgrem_core.models import Model, find_card, load_model
 from bgrem_core.normalize import Scale
 from bgrem_core.options import option
 from bgrem_core.planes import LazyPlane, Plane, allocate
-from bgrem_core.progress import Progress
+from bgrem_core.progress import Progress, drain
 from bgrem_core.sampler import sample
 from bgrem_core.schedule import levels
 from bgrem_core.search import CENTRE
@@ -46,6 +46,7 @@ from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, RunSettings
 from bgrem_core.sky import Sky, iter_sky
 from bgrem_core.sky_choice import SkyChoice, choose_sky_scale
+from bgrem_core.steps import Steps
 from bgrem_core.tiles import Tile, grid, grow, inside, nearest, take
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ if TYPE_CHECKING:
 FILL_RADIUS = 12
 #: What a network sees of a pixel depends on pixels up to this far away.
 REACH = -(-(LEVEL_REACH + FILL_RADIUS) // BIN) * BIN
+#: Steps that are recorded where the model's own are fewer.
+STEPS = 8
+#: Side of a tile that holds all of what is recorded, margins included.
+WHOLE = 4096
+Seen = NDArray[np.float32]
 #: Mesh of the photometric plane where the network took the sky away itself.
 JOINT_MESH = 64
 
@@ -183,11 +189,22 @@ class _Run:
         known = image.gain is not None and scale.median_sigma > 0
         self.sigma_e = scale.median_sigma * image.gain if known else None  # type: ignore[operator]
 
-    def tile(self, tile: Tile) -> NDArray[np.float32]:
-        """Return what is taken away from ``tile.keep``, in image units."""
+    def tile(
+        self, tile: Tile, watch: "Callable[[Seen, Seen], None] | None" = None
+    ) -> NDArray[np.float32]:
+        """Return what is taken away from ``tile.keep``, in image units.
+
+        `watch` is told after each step what has been taken away by then, and what of it
+        the step saw, both in units of the noise.
+        """
         z, spread, level = self._seen(tile)
         self.answers = {}
-        clean = sample(self._denoise, z, levels(self.steps).tolist())
+
+        def tell(x: Seen, x_hat: Seen, sigma: float) -> None:
+            if watch is not None:
+                watch(tile.crop(spread * (z - x)), tile.crop(spread * (sigma * x_hat)))
+
+        clean = sample(self._denoise, z, levels(self.steps).tolist(), watch=tell)
         taken = tile.crop(spread * (z - clean))
         sigma = self.scale.sigma[tile.keep]
         unseen = (self.flags[tile.keep] != 0) | (sigma == 0)
@@ -331,6 +348,38 @@ class _Run:
         yield from self.model.notices
 
 
+def record(image: Image, settings: BGRemSettings) -> Steps:
+    """Watch the reverse steps at work on a small image; see `Method.record`."""
+    model = load_model(
+        settings.model,
+        device=settings.device,
+        threads=settings.threads,
+        precision=settings.precision,
+    )
+    steps = settings.steps or max(model.card.steps, STEPS)
+    settings = dataclasses.replace(settings, steps=steps, tile=WHOLE)
+    scale = drain(frame_scale(image, settings))
+    flags = working_flags(image, settings.mask_grow)
+    run = _Run(image, flags, scale, model, settings)
+    sigma = np.asarray(scale.sigma[:, :], np.float32)
+    data, seen = np.asarray(image.data), (sigma > 0) & (flags == 0)
+    images, noises = [data], []
+
+    def watch(taken: Seen, noise: Seen) -> None:
+        images.append(np.where(seen, data - sigma * taken, data))
+        noises.append(sigma * noise)
+
+    (tile,) = run.grid
+    run.tile(tile, watch)
+    return Steps(
+        images=np.stack(images).astype(np.float32),
+        noises=np.stack(noises).astype(np.float32),
+        sigmas=(*levels(steps).tolist()[:-1], 0.0),
+        sigma=scale.median_sigma,
+        default=model.card.steps,
+    )
+
+
 def find_segments(
     separation: Separation, settings: FindSettings
 ) -> "tuple[QTable, NDArray[np.int32]]":
@@ -360,5 +409,6 @@ BGREM = Method(
     find=find,
     find_segments=find_segments,
     inspect_rows=no_rows,
+    record=record,
     parts=("sky", "noise"),
 )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgrem_core.planes import LazyPlane
-from napari_bgrem.pyramid import Pyramid
+from bgrem_core.pyramid import Pyramid
 
 
 def halves(array, least):

@@ -40,9 +40,9 @@ class Pyramid:
 
     Attributes
     ----------
-    levels : list of ndarray
-        The full image first, then halves, odd sides rounded up. NaN (0 for whole
-        numbers) where nothing was put.
+    levels : list of Plane
+        The full image first, then halves (arrays), odd sides rounded up. NaN (0 for
+        whole numbers) where nothing was put.
     """
 
     def __init__(
@@ -52,16 +52,17 @@ class Pyramid:
         *,
         single: int = SINGLE,
     ) -> None:
-        self.levels: list[Array] = _levels(_empty(shape, np.dtype(dtype)), single)
+        self.levels: list[Any] = _levels(_empty(shape, np.dtype(dtype)), single)
 
     @classmethod
-    def over(cls, array: "Array", *, single: int = SINGLE) -> Self:
-        """Make a pyramid over an array that exists, which is its full level.
+    def over(cls, plane: "Plane", *, single: int = SINGLE) -> Self:
+        """Make a pyramid over a plane that exists, which is its full level.
 
         Parameters
         ----------
-        array : ndarray, shape (ny, nx)
-            Not copied.
+        plane : Plane
+            Of shape (ny, nx); not copied. One that is evaluated where it is read is
+            read once.
         single : int, optional
             As for the class.
 
@@ -70,18 +71,18 @@ class Pyramid:
         Pyramid
             All levels filled.
         """
-        pyramid = cls.of(_levels(array, single))
-        for rows in bands(array.shape) if len(pyramid.levels) > 1 else ():
-            _update(pyramid.levels, rows, slice(0, array.shape[1]))
+        pyramid = cls.of(_levels(plane, single))
+        for rows in bands(pyramid.shape) if len(pyramid.levels) > 1 else ():
+            pyramid.bin((rows, slice(None)))
         return pyramid
 
     @classmethod
-    def of(cls, levels: "Sequence[Array]") -> Self:
+    def of(cls, levels: "Sequence[Any]") -> Self:
         """Return the pyramid of levels that belong together, such as a layer's.
 
         Parameters
         ----------
-        levels : sequence of ndarray
+        levels : sequence of Plane
             As in `levels`; written to by `put`.
 
         Returns
@@ -100,7 +101,7 @@ class Pyramid:
         return ny, nx
 
     @property
-    def data(self) -> "Array | list[Array]":
+    def data(self) -> Any:
         """What a layer takes: the array alone, or all levels."""
         return self.levels if len(self.levels) > 1 else self.levels[0]
 
@@ -118,7 +119,26 @@ class Pyramid:
             slice(*k.indices(n)[:2]) for k, n in zip(keep, self.shape, strict=True)
         )
         self.levels[0][rows, cols] = block
-        _update(self.levels, rows, cols)
+        self.bin((rows, cols))
+
+    def bin(self, keep: "Block") -> None:
+        """Bin again what was written into the full level.
+
+        Parameters
+        ----------
+        keep : tuple of slice
+            Rows and columns of the full level.
+        """
+        rows, cols = (
+            slice(*k.indices(n)[:2]) for k, n in zip(keep, self.shape, strict=True)
+        )
+        if rows.start >= rows.stop or cols.start >= cols.stop:
+            return
+        for fine, coarse in pairwise(self.levels):
+            rows = slice(rows.start // 2, -(-rows.stop // 2))
+            cols = slice(cols.start // 2, -(-cols.stop // 2))
+            below = fine[2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
+            coarse[rows, cols] = _binned(below)
 
     def fill(self, plane: "Plane") -> None:
         """Write a whole plane, band by band.
@@ -133,26 +153,15 @@ class Pyramid:
             self.put((rows, columns), np.asarray(plane[rows, columns]))
 
 
-def _levels(whole: "Array", single: int) -> "list[Array]":
+def _levels(whole: "Plane", single: int) -> list[Any]:
     """Return an image and empty halves of it."""
-    levels = [whole]
+    levels: list[Any] = [whole]
     if max(whole.shape) < single:
         return levels
     while max(shape := levels[-1].shape) > max(single // 4, 1):
         half = (-(-shape[0] // 2), -(-shape[1] // 2))
         levels.append(_empty(half, whole.dtype.newbyteorder("=")))
     return levels
-
-
-def _update(levels: "list[Array]", rows: slice, cols: slice) -> None:
-    """Bin again what a block of the full level touches."""
-    if rows.start >= rows.stop or cols.start >= cols.stop:
-        return
-    for fine, coarse in pairwise(levels):
-        rows = slice(rows.start // 2, -(-rows.stop // 2))
-        cols = slice(cols.start // 2, -(-cols.stop // 2))
-        below = fine[2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
-        coarse[rows, cols] = _binned(below)
 
 
 def _empty(shape: tuple[int, ...], dtype: "np.dtype[Any]") -> "Array":

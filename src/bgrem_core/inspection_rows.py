@@ -1,0 +1,120 @@
+"""Rows of an inspection: what a window says of one source, in one style."""
+
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING
+
+from bgrem_core.catalog import SourceFlag
+from bgrem_core.columns import DESCRIPTIONS
+from bgrem_core.display import format_value
+from bgrem_core.sexagesimal import sexagesimal
+
+if TYPE_CHECKING:
+    from bgrem_core.inspection import Inspection
+
+__all__ = ["HELP", "SIGNIFICANCE", "flag_words", "format_like", "inspection_rows"]
+
+SIGNIFICANCE = "S/N (noise)"
+"""Label of the flux over the noise alone, which is not the flux over its error."""
+KEPT = "Kept by cleaning"
+
+HELP = {
+    "Flux": f"{DESCRIPTIONS['flux']}; the error also holds the doubt of the "
+    "aperture correction",
+    SIGNIFICANCE: "flux over the noise in its aperture; the doubt of the aperture "
+    "correction, which is in the error of the flux, is left out",
+    "Flux in cleaned": DESCRIPTIONS["flux_cleaned"],
+    "Flux in residual": "what the cleaned image lacks; both sum to the flux",
+    KEPT: "flux in the cleaned image over the flux; the error is that of the noise "
+    "that was taken away in the aperture",
+}
+"""What the labels of rows mean, where a label alone does not say it."""
+
+_LEAST = 0.01
+"""Percent; digits beyond it are of no use."""
+_SOME = 0.05
+"""Share of the noise below which none was taken away."""
+
+
+def inspection_rows(seen: "Inspection") -> tuple[tuple[str, str], ...]:
+    """Return what a window shows of a source.
+
+    Parameters
+    ----------
+    seen : Inspection
+        The source.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Labels and texts, with units and errors; texts of one quantity have the same
+        number of decimals.
+    """
+    unit = f" {seen.unit}" if seen.unit else ""
+    rows = [("Position", f"x {seen.x:.2f}, y {seen.y:.2f} pix")]
+    if isfinite(seen.ra) and isfinite(seen.dec):
+        # As it is written here, each can be typed where a place is asked for.
+        rows += [
+            ("RA, Dec", sexagesimal(seen.ra, seen.dec)),
+            ("in degrees", f"{seen.ra:.5f} {seen.dec:+.5f} deg"),
+        ]
+    cleaned, residual = (
+        format_like(value, seen.flux, seen.flux_err) + unit
+        for value in (seen.flux_cleaned, seen.flux_residual)
+    )
+    rows += [
+        ("Flux", format_value(seen.flux, seen.flux_err) + unit),
+        (SIGNIFICANCE, f"{seen.snr:.1f}" if isfinite(seen.snr) else "unknown"),
+        ("Flux in cleaned", cleaned),
+        ("Flux in residual", residual),
+        (KEPT, _kept(seen)),
+    ]
+    if isfinite(seen.mag):
+        error = 1.0857 * seen.flux_err / seen.flux
+        rows.append(("Magnitude", format_value(seen.mag, error, "mag")))
+    rows += [
+        ("FWHM", f"{seen.fwhm:.2f} pix" if isfinite(seen.fwhm) else "unknown"),
+        ("Aperture", f"radius {seen.radius:.1f} pix"),
+        ("Sky ring", f"{seen.ring[0]:.1f} to {seen.ring[1]:.1f} pix"),
+        ("Flags", flag_words(seen.flags)),
+    ]
+    return tuple(rows)
+
+
+def format_like(value: float, flux: float, flux_err: float) -> str:
+    """Return a flux with the decimals, and the power of ten, of another one.
+
+    Parameters
+    ----------
+    value : float
+        What is written.
+    flux, flux_err : float
+        What it stands below, as `format_value` writes it.
+
+    Returns
+    -------
+    str
+        Such as "0.034e-17" below "(1.234 ± 0.056)e-17".
+    """
+    if not (isfinite(value) and isfinite(flux) and isfinite(flux_err) and flux_err > 0):
+        return format_value(value)
+    whole = format_value(flux, flux_err)
+    power = int(whole.rpartition("e")[2]) if "e" in whole else 0
+    decimals = power + 1 - floor(log10(float(f"{flux_err:.1e}")))
+    # What rounds to nothing has no sign.
+    scaled = round(value / 10.0**power, decimals) + 0.0
+    return f"{scaled:.{max(decimals, 0)}f}" + (f"e{power}" if power else "")
+
+
+def flag_words(flags: int) -> str:
+    """Return the names of the bits of a source flag, "none" for 0."""
+    words = [(f.name or "").lower().replace("_", " ") for f in SourceFlag if flags & f]
+    return ", ".join(words) or "none"
+
+
+def _kept(seen: "Inspection") -> str:
+    """Return the share of the flux that is left, in percent."""
+    if not isfinite(seen.kept):
+        return "unknown (flux below 3 sigma)" if isfinite(seen.snr) else "unknown"
+    if seen.noise_taken < _SOME:
+        return f"{100 * seen.kept:.2f} %"
+    return format_value(100 * seen.kept, max(100 * seen.kept_err, _LEAST), "%")
