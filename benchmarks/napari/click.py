@@ -17,7 +17,8 @@ import napari
 from bgrem_core.samples import path
 from napari_bgrem._qt.inspector import Inspector
 from napari_bgrem.compared import comparison_of, newest_groups
-from napari_bgrem.layers import image_layers, result_layers
+from napari_bgrem.layers import image_layers
+from napari_bgrem.products import result_layers
 
 FRAME, CLICKS = "cfhtls_g", 20
 RESULTS = Path(__file__).parent / "results" / "click.json"

@@ -61,7 +61,7 @@ def one_round(viewer, dock, layer, seconds: float) -> dict[str, dict[str, float]
     out["run"] = worst(gaps.all)
     with gaps:
         serve(lambda: not dock.desk.busy)
-        pause(1)
+        pause(3)  # names and bars come one by one
     out["end"] = worst(gaps.all)
     # The layers stay, hidden: Mesa's software renderer does not survive their removal.
     dock.comparison.leave()

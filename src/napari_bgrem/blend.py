@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgrem_core.planes import bands
+from bgrem_core.pyramid import Pyramid
 from bgrem_core.strength import at_strength, has_strength
 from napari_bgrem.in_view import block_in_view
 from napari_bgrem.mark import KEY, mark_of
-from napari_bgrem.pyramid import Pyramid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,153 +1,24 @@
-"""Collected: the sources of each result in a viewer, found and clicked."""
+"""Collected: which result of a viewer is the newest, and what is true of it."""
 
-import dataclasses
-from dataclasses import dataclass, field
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgrem_core.errors import UsageError
-from bgrem_core.inspection import inspect
-from bgrem_core.methods import METHODS, get_method
-from bgrem_core.photometry import DEFAULT_FWHM
+from bgrem_core.collected import Collected
 from napari_bgrem.mark import mark_of, marked, newest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from astropy.table import QTable
     from napari.components import ViewerModel
     from napari.layers import Layer
 
     from bgrem_core.image import Image
-    from bgrem_core.inspection import Inspection
-    from bgrem_core.separation import Separation
-    from bgrem_core.settings import FindSettings
-    from bgrem_core.truth import Match
     from napari_bgrem.mark import Mark
 
 __all__ = ["Collected", "key_of", "newest_result", "truth_of"]
 
 TABLE = "table"
 """Key of the metadata of a layer with the truth: its catalogue."""
-
-
-@dataclass(kw_only=True, eq=False)
-class Collected:
-    """What is known of the sources of one result.
-
-    Attributes
-    ----------
-    separation : Separation
-        The result.
-    table : QTable or None
-        What was found.
-    clicked : list of Inspection
-        What was clicked beside it.
-    match : Match or None
-        What is true of it, where the truth is known.
-    """
-
-    separation: "Separation"
-    table: "QTable | None" = None
-    clicked: "list[Inspection]" = field(default_factory=list)
-    match: "Match | None" = None
-
-    @property
-    def measured(self) -> "Separation":
-        """The result with its catalogue, which knows the PSF better."""
-        if self.table is None or self.separation.catalog is self.table:
-            return self.separation
-        return dataclasses.replace(self.separation, catalog=self.table)
-
-    @property
-    def fwhm(self) -> float:
-        """FWHM of the PSF, pixels."""
-        meta = {} if self.table is None else self.table.meta
-        separation = self.separation
-        fwhm = meta.get("fwhm") or separation.image.fwhm or separation.scale.fwhm
-        return float(fwhm) if isfinite(fwhm) and fwhm > 0 else DEFAULT_FWHM
-
-    def look(self, x: float, y: float) -> "Inspection":
-        """Inspect the source nearest to a pixel.
-
-        Raises
-        ------
-        UsageError
-            The position lies outside the image.
-        """
-        return inspect(self.measured, x, y)
-
-    def rows(self, seen: "Inspection") -> tuple[tuple[str, str], ...]:
-        """Return what a window says of a source, that of the method included."""
-        method = METHODS.get(self.separation.provenance.method)
-        more = () if method is None else method.inspect_rows
-        rows = more(self.separation, seen.x, seen.y) if more else ()
-        return (*seen.rows(), *rows)
-
-    def find(self, settings: "FindSettings") -> "QTable":
-        """Search the result; takes its time."""
-        method = get_method(self.separation.provenance.method)
-        return method.find(self.separation, settings)
-
-    def export(self, path: "str | Path") -> int:
-        """Write what was found and clicked; the extension says how.
-
-        Parameters
-        ----------
-        path : str or Path
-            Replaced if it exists. Clicked sources are measured as the others are.
-
-        Returns
-        -------
-        int
-            Sources written.
-
-        Raises
-        ------
-        UsageError
-            There are none, or the extension is unknown.
-        WriteError
-            The file cannot be written.
-        """
-        from bgrem_core.catalog import find_writer, write_catalog
-
-        find_writer(path)
-        table = self._all()
-        write_catalog(table, path, overwrite=True)
-        return len(table)
-
-    def _all(self) -> "QTable":
-        from astropy.table import vstack
-
-        from bgrem_core.api import measure
-
-        tables = [] if self.table is None else [self.table]
-        if self.clicked:
-            x, y = ([getattr(seen, name) for seen in self.clicked] for name in "xy")
-            more = measure(self.measured, x, y)
-            if self.table is not None and len(self.table):
-                more["id"] += int(np.max(self.table["id"]))
-            tables.append(more)
-        if not tables:
-            raise UsageError(
-                "there are no sources to export", hint="find or click some first"
-            )
-        if len(tables) == 1:
-            return tables[0]
-        whole: QTable = vstack(tables, metadata_conflicts="silent")
-        whole.meta = dict(tables[0].meta)
-        return whole
-
-    def compare(self, truth: "QTable") -> "Match":
-        """Match what was found with what is true."""
-        from bgrem_core.truth import match
-
-        if self.table is None:
-            raise UsageError("there are no sources yet", hint="find sources first")
-        self.match = match(self.table, truth, fwhm=self.fwhm)
-        return self.match
 
 
 def key_of(mark: "Mark") -> tuple[int, str]:

@@ -4,7 +4,8 @@ import weakref
 from typing import TYPE_CHECKING
 
 from napari_bgrem.comparison import Comparison
-from napari_bgrem.mark import mark_of, marked, newest
+from napari_bgrem.in_colour import IN_COLOUR
+from napari_bgrem.mark import FROM, mark_of, marked, newest
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -34,7 +35,7 @@ def newest_groups(
     viewer : napari.components.ViewerModel
         Whose layers are looked through.
     source : napari.layers.Layer, optional
-        What was worked on, for an image that is not marked as an original.
+        What was worked on, for a result that does not know it.
 
     Returns
     -------
@@ -46,17 +47,29 @@ def newest_groups(
     last = mark_of(cleaned)
     if cleaned is None or last is None:
         return []
-    originals = [
-        layer
-        for layer in marked(viewer, "original")
-        if (mark := mark_of(layer)) and mark.image is last.image
-    ]
-    if not originals and source is not None and source in viewer.layers:
-        originals = [source]
     residuals = [
         layer
         for layer in marked(viewer, "residual", last.run)
         if (mark := mark_of(layer)) and mark.image is last.image
     ]
-    cells = (originals, [cleaned], residuals)
+    # Of an image in colour all planes are shown at once.
+    colours = [marked(viewer, role, last.run.partition(".")[0]) for role in IN_COLOUR]
+    shown = colours if all(colours) else ([cleaned], residuals)
+    cells = (_originals(viewer, cleaned, source), *shown)
     return [cell[:1] for cell in cells if cell]
+
+
+def _originals(
+    viewer: "ViewerModel", cleaned: "Layer", source: "Layer | None"
+) -> "list[Layer]":
+    """Return the layers that show what a cleaned image was made from."""
+    last = mark_of(cleaned)
+    originals = [
+        layer
+        for layer in marked(viewer, "original")
+        if (mark := mark_of(layer)) and last and mark.image is last.image
+    ]
+    made_from = cleaned.metadata.get(FROM, lambda: source)()
+    if not originals and made_from is not None and made_from in viewer.layers:
+        originals = [made_from]
+    return originals

@@ -7,21 +7,24 @@ cell shows what the canvas showed.
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import ref
 
 import numpy as np
 from psygnal import Signal
 
+from napari_bgrem.before import Before
+from napari_bgrem.cells import furnish, reorder, set_grid
+from napari_bgrem.in_view import MARGIN, bring_into_view
+from napari_bgrem.link import Link
 from napari_bgrem.placement import placement_like
-from napari_bgrem.stretch import level_between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer
+    from napari.layers import Layer
 
 __all__ = ["OVER", "Comparison", "State"]
 
@@ -29,8 +32,6 @@ OVER = "bgrem_over"
 """Key of a layer's metadata: the image that it lies on, whose cell it shares."""
 SPACING = 4
 """Between cells, screen pixels."""
-_LINKED = ("contrast_limits", "gamma", "colormap")
-_GRID = ("shape", "stride", "spacing", "enabled")
 
 State = Literal["off", "side by side", "blink"]
 
@@ -51,6 +52,9 @@ class Comparison:
         What is in each cell, the image first; empty if nothing is compared.
     changed : psygnal.Signal
         Emits the state when it has changed.
+    soon : callable
+        ``soon(f)`` calls f after the window was served, so that names and bars do not
+        come at the cost of one long standstill; without a window f is called at once.
     """
 
     changed = Signal(str)
@@ -60,12 +64,14 @@ class Comparison:
         self.state: State = "off"
         self.groups: list[list[Layer]] = []
         self._last: list[list[ref[Layer]]] = []
-        self._before: _Before | None = None
+        self._before: Before | None = None
         self._order: list[Layer] = []
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._fillers: list[Layer] = []
         self._busy = False
         self._zoomed = 1.0
+        self.soon: Callable[[Callable[[], None]], None] = lambda f: f()
+        self._pieces: Iterator[None] | None = None
 
     @property
     def active(self) -> bool:
@@ -100,10 +106,11 @@ class Comparison:
                 if layer.visible and layer.metadata.get(OVER) is group[0]
                 if layer not in known
             ]
+        bring_into_view(self._viewer, wanted[0][0])
         self.groups = wanted
         self._last = [[ref(layer) for layer in group] for group in wanted]
-        self._before = _Before(self._viewer, [group[0] for group in wanted])
-        self._link = _Link(wanted[0][0], wanted[1][0])
+        self._before = Before(self._viewer, [group[0] for group in wanted])
+        self._link = Link(wanted[0][0], wanted[1][0])
         self._side_by_side()
         self._viewer.layers.events.inserted.connect(self._on_inserted)
         self._viewer.layers.events.removed.connect(self._on_removed)
@@ -122,8 +129,12 @@ class Comparison:
             if filler in layers:
                 layers.remove(filler)
         self._fillers.clear()
-        _reorder(layers, [layer for layer in self._order if layer in layers])
+        reorder(layers, [layer for layer in self._order if layer in layers])
         self._order = []
+
+    def rest(self) -> None:
+        """Show no more names and bars: the window is on its way out."""
+        self._pieces = None
 
     def toggle(self, groups: "Iterable[Sequence[Layer]] | None" = None) -> None:
         """Leave if anything is compared, else enter.
@@ -177,26 +188,25 @@ class Comparison:
         for layer in viewer.layers:
             if layer.visible != (layer in shown):
                 layer.visible = not layer.visible
-        self._arrange()
-        grid = viewer.canvas.grid
-        grid.shape = (1, len(self.groups))
-        grid.spacing = SPACING
-        grid.enabled = True
+        set_grid(
+            viewer,
+            enabled=True,
+            shape=(1, len(self.groups)),
+            spacing=SPACING,
+            stride=self._arrange(),
+        )
         self._zoomed = self._cell_zoom()
         self._zoom(self._zoomed)
-        images = [group[0] for group in self.groups]
-        for image in images:
-            image.name_overlay.visible = True
-            if hasattr(image, "colorbar"):
-                image.colorbar.visible = True
-        bar = viewer.canvas.overlays.scale_bar
-        # In this order: napari lays out the bars of all cells when they are shown.
-        bar.visible = True
-        bar.gridded = True
-        viewer.layers.selection = set(images)
+        self._pieces = furnish(viewer, [group[0] for group in self.groups])
+        self.soon(partial(self._furnish, self._pieces))
 
-    def _arrange(self) -> None:
-        """Order the layers so that each group fills its cell."""
+    def _furnish(self, pieces: "Iterator[None]") -> None:
+        """Show a piece, and soon the next; nothing if the cells went meanwhile."""
+        if pieces is self._pieces and next(pieces, self) is not self:
+            self.soon(partial(self._furnish, pieces))
+
+    def _arrange(self) -> int:
+        """Order the layers so that each group fills its cell; return the stride."""
         layers = self._viewer.layers
         stride = max(len(group) for group in self.groups)
         shown = {layer for group in self.groups for layer in group}
@@ -214,8 +224,8 @@ class Comparison:
             for filler in order:
                 if filler not in layers:
                     layers.append(filler)
-            _reorder(layers, order + rest)
-        self._viewer.canvas.grid.stride = stride
+            reorder(layers, order + rest)
+        return stride
 
     def _filler(self, image: "Layer") -> "Layer":
         """Return a hidden layer without content that keeps a place."""
@@ -234,7 +244,7 @@ class Comparison:
         cells = [g for g in self.groups if g[0] is below] or self.groups[:1]
         cells[0].append(layer)
         if self.state == "side by side":
-            self._arrange()
+            self._viewer.canvas.grid.stride = self._arrange()
 
     def _on_removed(self, event: Any) -> None:
         """Keep the places of the others; the order must not change while they go.
@@ -262,6 +272,7 @@ class Comparison:
         events.inserted.disconnect(self._on_inserted)
         events.removed.disconnect(self._on_removed)
         before, self._before = self._before, None
+        self._pieces = None
         if self._link:
             self._link.undo()
             self._link = None
@@ -289,8 +300,7 @@ class Comparison:
         viewer = self._viewer
         size, zoom = viewer.canvas.size, viewer.scene.camera.zoom
         extent = viewer.layers.get_extent([group[0] for group in self.groups]).world
-        # A margin of 5 %, as napari leaves when it fits an image.
-        images = 1.05 * (extent[1] - extent[0])[-2:]
+        images = MARGIN * (extent[1] - extent[0])[-2:]
         field = np.minimum(np.array(size, float) / zoom, images)
         cell = np.array(viewer.canvas.viewbox_size(viewer.layers), float)
         if viewer.dims.ndisplay != 2 or not ((field > 0) & (cell > 0)).all():
@@ -301,119 +311,3 @@ class Comparison:
         if state != self.state:
             self.state = state
             self.changed.emit(state)
-
-
-@dataclass
-class _Overlays:
-    """Which overlays of an image are shown."""
-
-    name: bool
-    bar: bool | None
-
-
-class _Before:
-    """What a viewer looked like."""
-
-    def __init__(self, viewer: "ViewerModel", images: "list[Layer]") -> None:
-        self._viewer = viewer
-        self.order = list(viewer.layers)
-        self._visible = {layer: layer.visible for layer in viewer.layers}
-        self._selected = set(viewer.layers.selection)
-        grid, scale = viewer.canvas.grid, viewer.canvas.overlays.scale_bar
-        self._grid = {name: getattr(grid, name) for name in _GRID}
-        self._scale = scale.visible, scale.gridded
-        self._overlays = {
-            image: _Overlays(
-                image.name_overlay.visible,
-                image.colorbar.visible if hasattr(image, "colorbar") else None,
-            )
-            for image in images
-        }
-
-    def forget(self, layer: "Layer") -> None:
-        """Drop a layer that was removed."""
-        self.order = [x for x in self.order if x is not layer]
-        self._visible.pop(layer, None)
-        self._overlays.pop(layer, None)
-        self._selected.discard(layer)
-
-    def restore(self) -> None:
-        """Put back all but the order."""
-        layers = self._viewer.layers
-        for name in reversed(_GRID):
-            setattr(self._viewer.canvas.grid, name, self._grid[name])
-        for layer, visible in self._visible.items():
-            layer.visible = visible
-        for image, shown in self._overlays.items():
-            image.name_overlay.visible = shown.name
-            if shown.bar is not None:
-                image.colorbar.visible = shown.bar
-        scale = self._viewer.canvas.overlays.scale_bar
-        scale.visible, scale.gridded = self._scale
-        layers.selection = {x for x in self._selected if x in layers}
-
-
-class _Link:
-    """Limits, gamma and colours of two images, the level between them taken off.
-
-    napari's own links would give both the same limits, sky or not.
-    """
-
-    def __init__(self, upper: "Image", lower: "Image") -> None:
-        self._upper, self._lower = upper, lower
-        self._shift = 0.0
-        self._busy = False
-        self._was: dict[str, Any] = {}
-        self._made: dict[str, Any] = {}
-        if not all(hasattr(x, "contrast_limits") for x in (upper, lower)):
-            return
-        self._shift = level_between(upper, lower)
-        self._was = {name: getattr(upper, name) for name in _LINKED}
-        self._follow_lower()
-        self._made = {name: getattr(upper, name) for name in _LINKED}
-        for name in _LINKED:
-            getattr(upper.events, name).connect(self._follow_upper)
-            getattr(lower.events, name).connect(self._follow_lower)
-
-    def undo(self) -> None:
-        """Unlink; what the user did not change meanwhile becomes what it was."""
-        if not self._was:
-            return
-        for name in _LINKED:
-            getattr(self._upper.events, name).disconnect(self._follow_upper)
-            getattr(self._lower.events, name).disconnect(self._follow_lower)
-            if getattr(self._upper, name) == self._made[name]:
-                setattr(self._upper, name, self._was[name])
-
-    def _follow_upper(self) -> None:
-        self._copy(self._upper, self._lower, -self._shift)
-
-    def _follow_lower(self) -> None:
-        self._copy(self._lower, self._upper, self._shift)
-
-    def _copy(self, source: "Image", target: "Image", shift: float) -> None:
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            limits = [limit + shift for limit in source.contrast_limits]
-            if not np.allclose(target.contrast_limits, limits, rtol=1e-6, atol=0):
-                target.contrast_limits = limits
-            for name in ("gamma", "colormap"):
-                if getattr(target, name) != getattr(source, name):
-                    setattr(target, name, getattr(source, name))
-        finally:
-            self._busy = False
-
-
-def _reorder(layers: Any, order: "list[Layer]") -> None:
-    """Bring layers into an order; those not named stay on top as they were."""
-    named = set(order)
-    order = order + [layer for layer in layers if layer not in named]
-    if order == list(layers):
-        return
-    # Not move_multiple, which loses count where a layer lies in its place already.
-    with layers.events.reordered.blocker():
-        for place, layer in enumerate(order):
-            layers.move(layers.index(layer), place)
-    layers.events.reordered(value=layers)

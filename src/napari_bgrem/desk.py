@@ -4,60 +4,42 @@ The run's state is the core's `Session`; here it is only turned into layers. Not
 the viewer is changed but by layers that are added, and by those that were added here.
 """
 
-import dataclasses
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
 from bgrem_core.errors import BGRemError, OutOfMemory, UsageError
-from bgrem_core.image import Image, Stack
+from bgrem_core.image import Stack
 from bgrem_core.normalize import Scale
 from bgrem_core.pace import Pace
-from bgrem_core.separation import Separation
 from bgrem_core.session import Session
-from bgrem_core.settings import RunSettings
 from bgrem_core.stack import planes_of
-from napari_bgrem.image_of import image_of, plane_of
+from napari_bgrem import added
 from napari_bgrem.in_view import block_in_view
-from napari_bgrem.layers import result_layers
+from napari_bgrem.job import Job, first_of, made_of, script_of
 from napari_bgrem.live import Live
-from napari_bgrem.mark import KEY, Mark, mark_of, marked
-from napari_bgrem.placement import placement_like
+from napari_bgrem.mark import mark_of
+from napari_bgrem.opened import Opened, plane_shown
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
     from bgrem_core.api import Result
-    from bgrem_core.planes import Block
     from bgrem_core.progress import Progress
-    from bgrem_core.settings import FindSettings
+    from bgrem_core.separation import Separation
+    from bgrem_core.settings import FindSettings, RunSettings
+    from napari_bgrem.job import Kind
 
 __all__ = ["Desk", "close_desk", "desk_of"]
 
-Kind = Literal["run", "preview", "estimate", "find"]
 Later = Callable[[Callable[[], None]], None]
 
 BUSY = "A run is at work"
 _DESKS: "weakref.WeakKeyDictionary[ViewerModel, Desk]" = weakref.WeakKeyDictionary()
-
-
-@dataclasses.dataclass(kw_only=True, eq=False)
-class _Job:
-    """What is at work, and where its layers will lie."""
-
-    kind: Kind
-    name: str
-    number: str
-    source: Any  # the layer, None for a search
-    image: "Image | Stack"
-    method: str = ""
-    settings: "RunSettings" = dataclasses.field(default_factory=RunSettings)
-    live: Live | None = None
-    block: "Block | None" = None
 
 
 class Desk:
@@ -105,20 +87,21 @@ class Desk:
         self.session = session = Session(acknowledge=True)
         self.source: Layer | None = None
         self.result: Result | None = None
-        self._job: _Job | None = None
-        self._made_by: tuple[str, RunSettings, Image | Stack] | None = None
+        self._job: Job | None = None
+        self._made_by: Job | None = None
         self._number = 0
         self.pace = Pace()
-        self._opened: (
-            tuple[weakref.ref[Layer], object, Image | Stack, tuple[int, ...]] | None
-        ) = None
-        session.progressed.connect(self._on_progress)
-        session.state_changed.connect(self._on_state)
-        session.result_changed.connect(self._on_result)
-        session.preview_changed.connect(self._on_preview)
-        session.scale_changed.connect(self._on_scale)
-        session.sources_changed.connect(self._on_sources)
-        session.failed.connect(self._on_failed)
+        self._opened = Opened()
+        for signal, then in (
+            (session.progressed, self._took),
+            (session.state_changed, self._stopped),
+            (session.scale_changed, self._measured),
+            (session.sources_changed, self._listed),
+            (session.failed, self._fail),
+        ):
+            signal.connect(self._handed(then))
+        session.result_changed.connect(self._made(self._show))
+        session.preview_changed.connect(self._made(self._show_preview))
 
     @property
     def busy(self) -> bool:
@@ -153,7 +136,7 @@ class Desk:
             There is no source or none that can be used, or a run is at work.
         """
         job = self._begin("run", settings, method)
-        shape = _first(job.image).shape
+        shape = first_of(job.image).shape
         job.live = None if isinstance(job.image, Stack) else Live(shape)
         self._work(job, self.session.start)
 
@@ -193,7 +176,7 @@ class Desk:
             raise UsageError("there is no result yet", hint="press Run first")
         self.session.find_settings = settings
         image = planes_of(self.result)[0].image
-        job = _Job(
+        job = Job(
             kind="find", name=image.name, number=str(self._number), source=None,
             image=image,
         )  # fmt: skip
@@ -229,23 +212,14 @@ class Desk:
         """
         if self._made_by is None:
             raise UsageError("there is no result yet", hint="press Run first")
-        session = self.session
-        before = session.method, session.settings, session.image
-        method, settings, image = self._made_by
-        if hasattr(settings, "strength"):
-            settings = dataclasses.replace(settings, strength=strength)  # type: ignore[call-arg]
-        session.method, session.settings, session.image = method, settings, image
-        try:
-            return session.as_python()
-        finally:
-            session.method, session.settings, session.image = before
+        return script_of(self._made_by, self.session, strength)
 
     def forget(self) -> None:
         """Forget the last result: its layers were deleted."""
         self.result = self._made_by = None
         self.changed.emit()
 
-    def _begin(self, kind: Kind, settings: "RunSettings", method: str) -> _Job:
+    def _begin(self, kind: "Kind", settings: "RunSettings", method: str) -> Job:
         if self.busy:
             raise UsageError(BUSY.lower(), hint="wait for it or cancel it first")
         source = self.source
@@ -254,34 +228,17 @@ class Desk:
                 "there is no image to work on",
                 hint="open a FITS file or a sample, and choose its layer",
             )
-        image = self._open(source)
+        where = plane_shown(self.viewer, source)
+        image = self._opened.open(source, where)
         session = self.session
         session.method, session.settings, session.image = method, settings, image
-        where = self._step(source)
         name = source.name + "".join(f" [{k}]" for k in where)
-        return _Job(
+        return Job(
             kind=kind, name=name, number="", source=source, image=image,
             method=method, settings=settings,
         )  # fmt: skip
 
-    def _step(self, layer: "Layer") -> tuple[int, ...]:
-        """Return which plane of a layer is shown; () for an image or a colour image."""
-        if getattr(layer, "rgb", False):
-            return ()
-        steps = tuple(int(k) for k in self.viewer.dims.current_step)
-        return steps[-layer.ndim :][: layer.ndim - 2]
-
-    def _open(self, layer: "Layer") -> "Image | Stack":
-        """Return the core's image of a layer, the same one for the same data."""
-        known, where = self._opened, self._step(layer)
-        same = known is not None and known[0]() is layer and known[3] == where
-        if known and same and layer.data is known[1]:
-            return known[2]
-        image = plane_of(layer, where) if where else image_of(layer)
-        self._opened = weakref.ref(layer), layer.data, image, where
-        return image
-
-    def _work(self, job: _Job, start: Callable[[], None]) -> None:
+    def _work(self, job: Job, start: Callable[[], None]) -> None:
         if job.kind == "run":
             self._number += 1
         job.number = job.number or str(self._number)
@@ -294,195 +251,121 @@ class Desk:
             raise
         self.changed.emit()
 
-    # What follows is called on the worker's thread and hands on to the viewer's.
+    # What these two return is called on the worker's thread.
 
-    def _on_progress(self, step: "Progress") -> None:
-        self._later(partial(self._took, self._job, step))
+    def _handed(self, then: Callable[[Job | None, Any], None]) -> Callable[[Any], None]:
+        """Return what hands a value on to the thread of the viewer."""
+        return lambda value: self._later(partial(then, self._job, value))
 
-    def _on_state(self, state: str) -> None:
-        if state == "idle":
-            self._later(partial(self._stopped, self._job))
+    def _made(
+        self, then: Callable[[Job, Any, list[Any]], None]
+    ) -> Callable[["Result"], None]:
+        """Return what makes layers of a result, and hands them on."""
 
-    def _on_failed(self, error: BGRemError) -> None:
-        self._later(partial(self._fail, self._job, error))
-
-    def _on_scale(self, scale: Scale) -> None:
-        self._later(partial(self._measured, self._job, scale))
-
-    def _on_sources(self, sources: object) -> None:
-        self._later(partial(self._listed, self._job, sources))
-
-    def _on_result(self, result: "Result") -> None:
-        job = self._job
-        if job is None:
-            return
-        made = self._made(job, result)
-        if made is not None:
-            self._later(partial(self._show, job, result, made))
-
-    def _on_preview(self, result: Separation) -> None:
-        job = self._job
-        if job is None:
-            return
-        made = self._made(job, result)
-        if made is not None:
-            self._later(partial(self._show_preview, job, made))
-
-    def _made(self, job: _Job, result: "Result") -> list[Any] | None:
-        """Make layers on the worker's thread: for a large frame that takes seconds."""
-        try:
-            planes, out = planes_of(result), []
-            for k, plane in enumerate(planes):
-                alone = len(planes) == 1
-                run = job.number if alone else f"{job.number}.{k + 1}"
-                made = result_layers(plane, like=job.source, run=run)
-                for entry in made:
-                    again = f", run {job.number}" if job.number != "1" else ""
-                    name = f"{job.name}: {_role(entry)}{again}"
-                    entry[1]["name"] = name if alone else f"{name}, plane {k + 1}"
-                out += made
-        except MemoryError:
-            full = OutOfMemory(
-                "memory ran out", hint="close other images, and try again"
-            )
-            self._later(partial(self._fail, job, full))
-        except Exception as error:  # noqa: BLE001 - a window must survive everything
-            kind = type(error).__name__
-            failure = BGRemError(f"{kind}: {error}", hint="this is a fault of bgrem")
-            failure.__cause__ = error
+        def make(result: "Result") -> None:
+            job = self._job
+            if job is None:
+                return
+            try:
+                made = made_of(job, result)
+            except MemoryError:
+                failure: BGRemError = OutOfMemory(
+                    "memory ran out", hint="close other images, and try again"
+                )
+            except Exception as error:  # noqa: BLE001 - a window must survive everything
+                kind = type(error).__name__
+                failure = BGRemError(
+                    f"{kind}: {error}", hint="this is a fault of bgrem"
+                )
+                failure.__cause__ = error
+            else:
+                self._later(partial(then, job, result, made))
+                return
             self._later(partial(self._fail, job, failure))
-        else:
-            return out
-        return None
+
+        return make
 
     # What follows is called on the thread of the viewer.
 
-    def _took(self, job: _Job | None, step: "Progress") -> None:
+    def _took(self, job: Job | None, step: "Progress") -> None:
         if job is not None and step.block is not None:
-            if job.live is not None and step.tile is not None:
-                self._fill(job, job.live, step)
+            added.fill(self.viewer, job, step)
             self.session.acknowledge()
         if job is not None and job is self._job:
             self.look()
             self.pace.take(step)
             self.progressed.emit(self.pace)
 
-    def _fill(self, job: _Job, live: Live, step: "Progress") -> None:
-        if live.layer is None:
-            live.layer = self._live_layer(job, live)
-        if step.block is not None and step.tile is not None:
-            live.put(step.tile.keep, step.block)
-
-    def _live_layer(self, job: _Job, live: Live) -> "Layer":
-        from napari.layers import Image as ImageLayer
-
-        like, levels = job.source, live.pyramid.levels
-        layer = ImageLayer(
-            levels if len(levels) > 1 else levels[0],
-            multiscale=len(levels) > 1,
-            name=f"{job.name}: at work",
-            contrast_limits=like.contrast_limits,
-            colormap=like.colormap,
-            gamma=like.gamma,
-            metadata={
-                KEY: Mark(role="partial", image=_first(job.image), run=job.number)
-            },
-            **placement_like(like),
-        )
-        self.viewer.add_layer(layer)
-        return layer
-
-    def _end(self, job: _Job | None) -> bool:
+    def _end(self, job: Job | None) -> bool:
         """Note that a job is over; False if it was over before."""
         if job is None or job is not self._job:
             return False
         self._job, self.pace = None, Pace()
         return True
 
-    def _stopped(self, job: _Job | None) -> None:
-        if job is not None and self._end(job):
-            self._keep_partial(job)
+    def _stopped(self, job: Job | None, state: str) -> None:
+        if state == "idle" and job is not None and self._end(job):
+            added.keep_partial(job)
             self.changed.emit()
 
-    def _fail(self, job: _Job | None, error: BGRemError) -> None:
+    def _fail(self, job: Job | None, error: BGRemError) -> None:
         if self._end(job):
             assert job is not None  # noqa: S101 - `_end` says so
-            self._keep_partial(job)
+            added.keep_partial(job)
             self.failed.emit(error)
             self.changed.emit()
 
-    def _keep_partial(self, job: _Job) -> None:
-        live = job.live
-        if live is None or live.layer is None:
-            return
-        live.paint()
-        live.layer.name = f"{job.name}: partial"
-
-    def _measured(self, job: _Job | None, scale: Scale) -> None:
+    def _measured(self, job: Job | None, scale: Scale) -> None:
         self._end(job)
         self.scale_changed.emit(scale)
         self.changed.emit()
 
-    def _listed(self, job: _Job | None, sources: object) -> None:
+    def _listed(self, job: Job | None, sources: object) -> None:
         self._end(job)
         self.found.emit(sources)
         self.changed.emit()
 
-    def _show(self, job: _Job, result: "Result", made: list[Any]) -> None:
-        """Add the layers one by one: each takes napari a while, and all a second."""
+    def _show(self, job: Job, result: "Result", made: list[Any]) -> None:
+        """Add the layers one by one, then remove the one that filled.
+
+        Each takes napari a while, and all a second.
+        """
         if job is not self._job:
             return
-        if made:
-            self._add(made[:1])
+        if made or added.remove_live(self.viewer, job):
+            for entry in made[:1]:
+                added.add(self.viewer, entry)
             self._soon(partial(self._show, job, result, made[1:]))
             return
         self._end(job)
         self.result = result
-        self._made_by = job.method, job.settings, job.image
-        self._remove_live(job)
-        self.viewer.layers.selection = set(marked(self.viewer, "cleaned", job.number))
+        self._made_by = job
+        self._select(job.number)
         self.scale_changed.emit(planes_of(result)[0].scale)
         self.shown.emit(job.number)
         self.changed.emit()
 
-    def _show_preview(self, job: _Job, made: list[Any]) -> None:
-        if not self._end(job) or job.block is None:
-            return
-        for layer in list(self.viewer.layers):
-            mark = mark_of(layer)
-            if mark and mark.role == "preview":
-                self.viewer.layers.remove(layer)
-        data, options, kind = next(t for t in made if _role(t) == "cleaned")
-        mark = options["metadata"][KEY]
-        options = {
-            **options,
-            "name": f"{job.name}: preview",
-            "translate": _moved(job.source, job.block),
-            "visible": True,
-            "metadata": {
-                **options["metadata"],
-                KEY: dataclasses.replace(mark, role="preview"),
-            },
+    def _select(self, run: str) -> None:
+        """Select what a run has cleaned; in colour, all planes in one layer."""
+        layers = self.viewer.layers
+        marks = ((layer, mark_of(layer)) for layer in layers)
+        layers.selection = {
+            layer
+            for layer, mark in marks
+            if mark and mark.run == run and mark.role.startswith("cleaned")
         }
-        layer = self._add([(data, options, kind)])
+
+    def _show_preview(self, job: Job, _: "Separation", made: list[Any]) -> None:
+        if not self._end(job):
+            return
+        layer = added.add_preview(self.viewer, job, made)
+        mark = mark_of(layer)
+        if mark is None:
+            return
         self.previewed.emit(layer)
         if mark.separation is not None:
             self.scale_changed.emit(mark.separation.scale)
         self.changed.emit()
-
-    def _remove_live(self, job: _Job) -> None:
-        layer = job.live and job.live.layer
-        if layer is not None and layer in self.viewer.layers:
-            self.viewer.layers.remove(layer)
-
-    def _add(self, made: list[Any]) -> "Layer | None":
-        """Add layers; return the last one."""
-        from napari.layers import Layer
-
-        layer = None
-        for data, options, kind in made:
-            layer = self.viewer.add_layer(Layer.create(data, options, kind))
-        return layer
 
 
 def desk_of(
@@ -499,21 +382,3 @@ def close_desk(viewer: "ViewerModel") -> None:
     desk = _DESKS.pop(viewer, None)
     if desk is not None:
         desk.close()
-
-
-def _first(opened: "Image | Stack") -> Image:
-    return opened.planes[0] if isinstance(opened, Stack) else opened
-
-
-def _role(made: Any) -> str:
-    return str(made[1]["metadata"][KEY].role)
-
-
-def _moved(layer: "Layer", block: "Block") -> Any:
-    """Return the translation of a layer that shows a block of another."""
-    from napari.utils.transforms import Affine
-
-    place = placement_like(layer)  # of rows and columns, whatever axes come before
-    turned = {k: place[k] for k in ("rotate", "shear") if k in place}
-    own = Affine(scale=place["scale"], translate=place["translate"], ndim=2, **turned)
-    return own((block[0].start, block[1].start))

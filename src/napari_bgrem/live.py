@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from napari_bgrem.pyramid import Pyramid
+from bgrem_core.pyramid import Pyramid
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from bgrem_core.image import Image
     from bgrem_core.separation import Separation
 
-__all__ = ["KEY", "Mark", "mark_of", "marked", "newest"]
+__all__ = ["FROM", "KEY", "Mark", "mark_of", "marked", "newest"]
 
 KEY = "bgrem"
 """Key of a layer's metadata."""
+FROM = "bgrem_from"
+"""Key of a layer's metadata: a weak reference to the layer that it was made from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,7 +26,8 @@ class Mark:
     ----------
     role : str
         "original", "cleaned", "residual", "mask", "uncertainty", "sources", "truth",
-        "rings", "partial", "preview", or the name of a part or an extra.
+        "rings", "partial", "preview", "cleaned in colour", "residual in colour", or the
+        name of a part or an extra.
     image : Image or None
         The image that it shows or was made from.
     separation : Separation or None

@@ -18,18 +18,13 @@ from bgrem_core.io.choose import LAYER_KEY, is_image, science
 from bgrem_core.io.container import open_container
 from bgrem_core.io.fits import scan_fits
 from bgrem_core.io.fits_image import open_fits
+from bgrem_core.pyramid import Pyramid
 from bgrem_core.settings import OpenSettings
-from napari_bgrem.layers import (
-    cube_layer,
-    image_layers,
-    labels_layer,
-    look_of,
-    mask_layer,
-    sampled,
-)
+from napari_bgrem.layers import cube_layer, image_layers, labels_layer, mask_layer
+from napari_bgrem.looks import look_of, sampled
 from napari_bgrem.mark import KEY, Mark
 from napari_bgrem.placement import placement_of, turn_up
-from napari_bgrem.pyramid import Pyramid
+from napari_bgrem.reopened import one_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,7 +87,8 @@ def read_fits(path: "Name | Sequence[Name]") -> "list[LayerData]":
     list of LayerData
         One layer for each image HDU. What is no science image by its name, such as a
         mask, comes hidden; a cube is one layer with a slider; layers of our own results
-        look as they do after a run. What cannot be shown is told in a notification.
+        look as they do after a run, and their original comes before them. What cannot
+        be shown is told in a notification.
 
     Raises
     ------
@@ -160,7 +156,8 @@ class _File:
         if not layers:
             raise missing.failed[0][1]
         missing.tell(self._path.name)
-        return layers
+        stem = _stem(self._path)
+        return one_result(layers, run=f"file {self._path}", name=stem)
 
     def _layers_of(self, record: "HDURecord") -> "list[LayerData]":
         name = self._name(record)

@@ -9,6 +9,8 @@ from weakref import WeakSet
 
 import numpy as np
 
+from bgrem_core.inspection import LEAST_SNR
+from bgrem_core.truth import MISSED
 from napari_bgrem.comparison import OVER
 from napari_bgrem.mark import KEY, Mark, mark_of
 from napari_bgrem.placement import placement_like
@@ -32,16 +34,12 @@ AIM, SKY, NOTHING = "#ff4fd8", "#ffa7ec", "#ffd24f"
 """Of the aperture, of its sky ring, and of an aperture that may hold no source."""
 DARK = {AIM: "#b3008f", SKY: "#5a1e52", NOTHING: "#7a4b00"}
 """The same on a residual, whose middle is white."""
-LEAST_SNR = 3.0
-"""Below this, what was clicked may be noise."""
 FATES = {
     "hit": ("#3cc85a", "disc"),
     "miss": ("#f5d732", "square"),
     "false": ("#f0463c", "x"),
 }
 """Colour and shape of what was found, missed, or found though it is not there."""
-MISSED = 5.0
-"""True S/N from which a source that was not found is shown."""
 WIDTH = 1.6
 """Of lines, screen pixels."""
 DRAWN, LEAST = 2.5, 2.0

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
+from bgrem_core.sexagesimal import sexagesimal
 from napari_bgrem.mark import mark_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_bgrem.mark import Mark
 
-__all__ = ["follow", "sexagesimal", "unwatch", "values_at", "watch"]
+__all__ = ["follow", "unwatch", "values_at", "watch"]
 
 ROLES = ("original", "cleaned", "residual")
 
@@ -106,24 +107,6 @@ def values_at(layer: "Layer", index: tuple[int, ...]) -> dict[str, float]:
     return {role: value for role, value in values.items() if value is not None}
 
 
-def sexagesimal(ra: float, dec: float, *, digits: int = 1) -> str:
-    """Return a position as astronomers write it.
-
-    Parameters
-    ----------
-    ra, dec : float
-        Degrees.
-    digits : int, optional
-        Decimals of the seconds of Dec; RA has one more.
-
-    Returns
-    -------
-    str
-        Such as "10:00:23.34 +02:12:00.4".
-    """
-    return f"{_parts(ra / 15 % 24, digits + 1, 24)} {_signed(dec, digits)}"
-
-
 def _get_status(
     layer: "Layer", position: Any = None, *, world: bool = False, **_: Any
 ) -> dict[str, str]:
@@ -163,7 +146,25 @@ def _describe(layer: "Layer", position: Any, *, world: bool) -> tuple[str, str, 
     own = texts.get(mark.role, "") if mark else ""
     value = f"{own} {unit}".strip() if own else ""
     named = "   ".join(f"{role} {text}" for role, text in texts.items())
-    return where, value, f"{named} {unit}".strip() if named else ""
+    said = [f"{named} {unit}".strip()] if named else []
+    said += _points_on(mark, position, world=world)
+    return where, value, "   ".join(said)
+
+
+def _points_on(mark: "Mark | None", position: Any, *, world: bool) -> list[str]:
+    """Return what points of an image are under the cursor, each with its role."""
+    if mark is None or mark.image is None:
+        return []
+    with _lock:
+        known = [found for found in (each() for each in _watched) if found is not None]
+    said = []
+    for layer in known:
+        other = mark_of(layer)
+        if other is None or other.image is not mark.image or not layer.visible:
+            continue
+        if text := _point(layer, other, position, world=world):
+            said.append(f"{other.role.removesuffix('s')} {text}")
+    return said
 
 
 def _is_image(layer: "Layer") -> bool:
@@ -172,7 +173,7 @@ def _is_image(layer: "Layer") -> bool:
 
 def _point(layer: "Layer", mark: "Mark | None", position: Any, *, world: bool) -> str:
     """Return what the point under the cursor is; rings say nothing of themselves."""
-    name = _SAID.get(mark.role) if mark else None
+    name = _SAID.get(mark.role) if mark and not _is_image(layer) else None
     points: Any = layer
     if name is None or name not in points.features:
         return ""
@@ -236,20 +237,3 @@ def _digits(wcs: "WCS") -> int:
     area = abs(float(np.linalg.det(wcs.pixel_scale_matrix)))
     tenth = 360 * area**0.5
     return int(np.clip(np.ceil(-np.log10(tenth)), 0, 3)) if tenth > 0 else 1
-
-
-def _signed(degrees: float, digits: int) -> str:
-    return f"{'-' if degrees < 0 else '+'}{_parts(abs(degrees), digits)}"
-
-
-def _parts(value: float, digits: int, wrap: int | None = None) -> str:
-    """Return hours or degrees, minutes and seconds; 59.99 never becomes 60.0."""
-    unit = 10**digits
-    total = round(value * 3600 * unit)
-    if wrap is not None:
-        total %= wrap * 3600 * unit
-    whole, fraction = divmod(total, unit)
-    minutes, seconds = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    tail = f".{fraction:0{digits}d}" if digits else ""
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{tail}"

@@ -122,7 +122,7 @@ def set_limits(layer: "Image", how: str, *, shared: "Iterable[Image]" = ()) -> N
         return
     low, high = _HOW[how](sample(layer))
     layer.contrast_limits = (low, high)
-    for other in shared:
+    for other in (x for x in shared if not x.rgb):
         shift = level_between(other, layer)
         other.contrast_limits = (low + shift, high + shift)
 

@@ -8,8 +8,8 @@ from napari.layers import Layer
 import bgrem_core
 from bgrem_core.strength import at_strength
 from napari_bgrem.blend import Blend
-from napari_bgrem.layers import result_layers
 from napari_bgrem.mark import mark_of
+from napari_bgrem.products import result_layers
 
 
 @pytest.fixture(scope="module")

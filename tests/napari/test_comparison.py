@@ -66,11 +66,9 @@ def test_each_image_has_a_cell_of_its_own(viewer, trio):
     compare.enter([[layer] for layer in trio])
     assert cells(viewer) == [["original"], ["cleaned"], ["residual"]]
     assert viewer.canvas.grid.actual_shape(viewer.layers) == (1, 3)
-    assert set(viewer.layers.selection) == set(trio)
+    assert set(viewer.layers.selection) == {trio[1]}
     assert all(x.name_overlay.visible and x.colorbar.visible for x in trio)
-    bar = viewer.canvas.overlays.scale_bar
-    assert bar.visible
-    assert bar.gridded
+    assert viewer.canvas.overlays.scale_bar.visible
     assert viewer.scene.camera.orientation2d == ("up", "right")
 
 
@@ -108,6 +106,78 @@ def test_leaving_brings_everything_back(viewer, trio):
     assert state_of(viewer) == before
     compare.leave()
     assert state_of(viewer) == before
+
+
+def test_the_cells_are_laid_out_once_and_again_once(viewer, trio):
+    heard = []
+    for name in ("shape", "stride", "spacing", "enabled"):
+        getattr(viewer.canvas.grid.events, name).connect(
+            lambda _, name=name: heard.append(name)
+        )
+    on_it = viewer.add_layer(overlay("ring"))
+    compare = Comparison(viewer)
+    compare.enter([[trio[0], on_it], [trio[1]], [trio[2]]])
+    assert heard == ["enabled"]
+    compare.leave()
+    assert heard == ["enabled", "enabled"]
+    # In a grid that is on already, one event must stand for all fields.
+    viewer.canvas.grid.enabled = True
+    heard.clear()
+    compare.enter([[trio[0], on_it], [trio[1]], [trio[2]]])
+    assert len(heard) == 1
+
+
+def test_names_and_bars_come_piece_by_piece(viewer, trio):
+    queue = []
+    compare = Comparison(viewer)
+    compare.soon = queue.append
+
+    def shown():
+        return sum(
+            [x.name_overlay.visible + x.colorbar.visible for x in trio],
+            start=int(viewer.canvas.overlays.scale_bar.visible),
+        )
+
+    compare.enter([[layer] for layer in trio])
+    assert cells(viewer) == [["original"], ["cleaned"], ["residual"]]
+    counts = [shown()]
+    while queue:
+        queue.pop(0)()
+        counts.append(shown())
+    assert counts[0] == 0
+    assert counts[-1] == 7
+    assert max(np.diff(counts)) == 1
+
+
+@pytest.mark.parametrize("how", ["leave", "rest", "enter"])
+def test_pieces_of_a_comparison_that_is_over_do_not_come(viewer, trio, how):
+    queue = []
+    compare = Comparison(viewer)
+    compare.soon = queue.append
+    before = state_of(viewer)
+    compare.enter([[layer] for layer in trio])
+    queue.pop(0)()
+    queue.pop(0)()
+    assert trio[0].name_overlay.visible
+    stale = queue.pop(0)
+    if how == "enter":
+        compare.enter([[trio[0]], [trio[1]]])
+    else:
+        getattr(compare, how)()
+    stale()
+    assert not trio[1].name_overlay.visible
+    assert len(queue) == (how == "enter")
+    compare.leave()
+    assert state_of(viewer) == before
+
+
+def test_an_image_in_colour_has_no_colour_bar(viewer, trio):
+    colour = viewer.add_image(np.zeros((120, 140, 3), np.uint8), rgb=True)
+    compare = Comparison(viewer)
+    compare.enter([[colour], [trio[1]], [trio[2]]])
+    assert not colour.colorbar.visible
+    assert colour.name_overlay.visible
+    assert trio[1].colorbar.visible
 
 
 def test_entering_twice_comes_back_to_the_first_state(viewer, trio):

@@ -1,5 +1,6 @@
 """The desk: runs become layers, whatever happens to the layers meanwhile."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -13,7 +14,9 @@ from bgrem_core.methods import get_method
 from bgrem_core.settings import FindSettings
 from bgrem_core.strength import at_strength
 from napari_bgrem.compared import newest_groups
+from napari_bgrem.comparison import Comparison
 from napari_bgrem.desk import Desk
+from napari_bgrem.in_colour import colour_layers
 from napari_bgrem.layers import image_layers
 from napari_bgrem.mark import mark_of, marked
 
@@ -189,7 +192,7 @@ def test_layers_that_cannot_be_made_are_a_failure_and_no_hang(desk, queue, monke
     def full(*args, **keywords):
         raise MemoryError
 
-    monkeypatch.setattr("napari_bgrem.desk.result_layers", full)
+    monkeypatch.setattr("napari_bgrem.job.result_layers", full)
     errors = []
     desk.failed.connect(errors.append)
     desk.start(settings(), "toy")
@@ -309,6 +312,70 @@ def test_colours_run_plane_by_plane(desk, viewer, queue, frame):
     ]
     for k, layer in enumerate(cleaned):
         np.testing.assert_array_equal(layer.data, rgb[..., k] - np.float32(4))
+
+
+def test_of_a_colour_image_the_colours_are_compared(desk, viewer, queue, frame):
+    rgb = np.stack([frame, frame + 50, frame + 90], axis=-1).clip(0, 255)
+    rgb = rgb.astype(np.uint8)
+    rgb[10, 10] = 0, 120, 255
+    source = desk.source = viewer.add_image(rgb, rgb=True, name="colour", scale=(2, 2))
+    for _ in range(2):
+        desk.start(settings(level=4.0), "toy")
+        finish(desk, queue)
+    groups = newest_groups(viewer)
+    assert [group[0].name for group in groups] == [
+        "colour", "colour: cleaned in colour, run 2",
+        "colour: residual in colour, run 2",
+    ]  # fmt: skip
+    assert groups[0][0] is source
+    cleaned, residual = groups[1][0], groups[2][0]
+    assert cleaned.rgb
+    assert residual.rgb
+    np.testing.assert_array_equal(cleaned.scale, (2, 2))
+    assert viewer.layers.selection == {cleaned}
+    # What is taken is a level, which stays: it looks as the original does.
+    np.testing.assert_array_equal(cleaned.data, rgb)
+    assert set(np.unique(residual.data)) <= {127, 128}
+    assert [x for x in viewer.layers if x.visible and mark_of(x)] == [
+        marked(viewer, "original")[0],
+        *marked(viewer, "cleaned in colour"),
+    ]
+    compare = Comparison(viewer)
+    limits = source.contrast_limits
+    compare.enter(groups)
+    assert source.contrast_limits == limits
+    assert [g[0] for g in compare.groups] == [source, cleaned, residual]
+    compare.leave()
+
+
+def test_a_colour_of_which_more_is_taken_is_seen_in_the_residual(viewer, frame):
+    rgb = np.stack([frame, frame, frame], axis=-1)
+    result = bgrem_core.clean(
+        np.moveaxis(rgb, -1, 0), method="mesh", sky_scale=30, plane="all"
+    )
+    like = viewer.add_image((rgb / rgb.max()).astype(np.float32), rgb=True)
+    planes = list(result.planes)
+    ramp = np.linspace(0, 60, frame.shape[1], dtype=np.float32)
+    sky = np.asarray(planes[0].parts["sky"]) + ramp
+    planes[0] = dataclasses.replace(planes[0], parts={"sky": sky})
+    (_, residual) = colour_layers(planes, like=like, run="1", name="x", note="")
+    red, green = residual[0][..., 0], residual[0][..., 1]
+    assert red[:, -20:].mean() > red[:, :20].mean() + 50
+    assert abs(float(green[:, -20:].mean() - green[:, :20].mean())) < 20
+
+
+def test_a_strangers_image_is_compared_with_what_was_made_from_it(desk, viewer, queue):
+    rng = np.random.default_rng(1)
+    first = viewer.add_image(rng.normal(10, 1, (80, 90)), name="first")
+    other = viewer.add_image(rng.normal(10, 1, (80, 90)), name="other")
+    desk.source = first
+    desk.start(settings(level=4.0), "toy")
+    finish(desk, queue)
+    # Neither who asks nor what is chosen now counts.
+    for source in (None, other):
+        assert newest_groups(viewer, source)[0][0] is first
+    viewer.layers.remove(first)
+    assert len(newest_groups(viewer)) == 2
 
 
 def test_what_is_no_image_is_refused(desk, viewer):

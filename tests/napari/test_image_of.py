@@ -14,7 +14,8 @@ from bgrem_core import samples
 from bgrem_core.errors import ImageError, UsageError
 from bgrem_core.image import MaskBit, Stack
 from napari_bgrem.image_of import image_of, plane_of
-from napari_bgrem.layers import cube_layer, image_layers, result_layers
+from napari_bgrem.layers import cube_layer, image_layers
+from napari_bgrem.products import result_layers
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The inspector: clicks, rows, plots, table, rings, checks, truth, export."""
 
+import dataclasses
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from astropy.table import QTable
 from napari.layers import Points
 from qtpy.QtCore import QPointF, Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QAbstractButton, QFileDialog, QLabel
 
 sys.path.insert(0, str(Path(__file__).parent))
 import scenes
@@ -17,6 +19,8 @@ from screens import shot
 from test_inspecting import click
 
 import bgrem_core
+from bgrem_core.errors import UsageError
+from bgrem_core.methods import METHODS
 from bgrem_core.samples import path as sample
 from napari_bgrem import inspecting
 from napari_bgrem._qt.inspector import Inspector
@@ -59,7 +63,7 @@ def said(monkeypatch):
 
 
 def finish(qtbot, inspector):
-    qtbot.waitUntil(lambda: not inspector._worker.busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not inspector.jobs.worker.busy, timeout=60_000)
 
 
 def find(qtbot, inspector):
@@ -78,7 +82,7 @@ def test_without_a_result_it_says_what_to_do(qtbot, said):
     made.show()
     assert "press Run" in made.title.text()
     assert not made.find.isEnabled()
-    assert not made.export.isEnabled()
+    assert not made.sources.export.isEnabled()
     assert not any(b.isEnabled() for b in made.checks.buttons.values())
     made.find_sources()
     made.check("residual")
@@ -92,7 +96,7 @@ def test_click_shows_values_curves_and_rings(qtbot, inspector, viewer):
     rows = dict(inspector.rows.shown)
     assert rows["Flux"].endswith(" adu")
     assert "±" in rows["Flux"]
-    assert {"S/N", "Flux in cleaned", "RA, Dec"} <= set(rows)
+    assert {"S/N (noise)", "Flux in cleaned", "RA, Dec"} <= set(rows)
     assert [c.name for c in inspector.profile._curves] == [
         "original", "cleaned", "residual",
     ]  # fmt: skip
@@ -110,9 +114,9 @@ def test_clicks_are_collected_once_each(inspector, viewer):
     [index] = inspector.table.selectionModel().selectedRows()
     assert index.row() == 0
     assert inspector.tabs.tabText(1) == "Sources (2)"
-    inspector.forget.click()
+    inspector.sources.forget.click()
     assert inspector.table.sources.rowCount() == 0
-    assert not inspector.forget.isEnabled()
+    assert not inspector.sources.forget.isEnabled()
 
 
 def test_switched_off_nothing_listens_and_no_ring_is_left(inspector, viewer):
@@ -149,7 +153,7 @@ def test_click_before_any_result_is_answered_with_words(qtbot, said):
 
 def test_found_sources_fill_table_and_points(qtbot, inspector, viewer):
     selected = set(viewer.layers.selection)
-    with qtbot.waitSignal(inspector._worker.done, timeout=60_000):
+    with qtbot.waitSignal(inspector.jobs.worker.done, timeout=60_000):
         inspector.find.click()
         assert not inspector.find.isEnabled()
         assert "Searching" in inspector.state.text()
@@ -274,11 +278,16 @@ def test_what_was_found_before_it_was_opened_is_shown(qtbot, viewer):
     assert made.table.sources.rowCount() >= 3
 
 
-def test_the_other_dock_searches_its_own_result(qtbot, inspector, viewer):
-    separation = inspector.collected.separation
+def shown_by_the_other_dock(viewer, inspector):
+    """Have the other dock show the result that is inspected; give its desk."""
     desk = desk_of(viewer)
-    desk.result = desk.session.result = separation
+    desk.result = desk.session.result = inspector.collected.separation
     desk.source = viewer.layers[0]
+    return desk
+
+
+def test_the_other_dock_searches_its_own_result(qtbot, inspector, viewer):
+    desk = shown_by_the_other_dock(viewer, inspector)
     inspector.find.click()
     assert desk.job == "find"
     assert not inspector.find.isEnabled()
@@ -301,8 +310,8 @@ def test_truth_makes_hits_misses_and_false_ones(qtbot, inspector, viewer):
     assert words.count("hit") == 2
     assert words.count("miss") == 1
     assert words.count("false") >= 1
-    assert dict(inspector.truth.shown)["Hits"].startswith("2 of")
-    assert inspector.legend.isVisibleTo(inspector)
+    assert dict(inspector.sources.truth.shown)["Hits"].startswith("2 of")
+    assert inspector.sources.legend.isVisibleTo(inspector)
     [points] = marked(viewer, "sources")
     assert not points.visible
     shot(inspector, "inspector-truth")
@@ -322,11 +331,167 @@ def test_checks_answer_in_a_sentence(qtbot, inspector, said, name):
     shot(inspector, f"inspector-{name}")
 
 
-def test_errors_of_a_check_are_shown_as_sentence_and_hint(qtbot, inspector, said):
-    inspector.checks.buttons["faint_flux"].click()
+def test_errors_of_a_check_are_shown_as_sentence_and_hint(
+    qtbot, inspector, said, monkeypatch
+):
+    def refuse(separation, sources):
+        raise UsageError("this frame has no noise", hint="use a frame with noise")
+
+    monkeypatch.setattr("bgrem_core.checks.residual", refuse)
+    inspector.checks.buttons["residual"].click()
     finish(qtbot, inspector)
-    assert said == ["there are no sources yet. find sources first"]
+    assert said == ["this frame has no noise. use a frame with noise"]
+    assert inspector.state.text() == ""
     assert inspector.find.isEnabled()
+
+
+def test_faint_flux_without_sources_searches_first(qtbot, inspector, viewer, said):
+    inspector.tabs.setCurrentIndex(2)
+    inspector.checks.buttons["faint_flux"].click()
+    assert inspector.state.text() == "Searching for sources, then checking..."
+    assert not inspector.find.isEnabled()
+    finish(qtbot, inspector)
+    n = inspector.table.sources.rowCount()
+    assert n >= 3
+    assert len(marked(viewer, "sources")[0].data) == n
+    assert inspector.state.text() == f"{n} sources found. Faint flux checked."
+    assert inspector.checks.rows.shown
+    assert inspector.tabs.currentIndex() == 2
+    assert said == []
+    # With sources it only checks.
+    table = inspector.collected.table
+    inspector.check("faint_flux")
+    assert inspector.state.text() == "Checking..."
+    finish(qtbot, inspector)
+    assert inspector.collected.table is table
+
+
+def test_faint_flux_has_the_other_dock_search_its_own_result(qtbot, inspector, viewer):
+    desk = shown_by_the_other_dock(viewer, inspector)
+    inspector.check("faint_flux")
+    assert desk.job == "find"
+    qtbot.waitUntil(lambda: bool(inspector.checks.rows.shown), timeout=60_000)
+    assert desk.session.sources is inspector.collected.table
+    assert inspector.state.text().endswith(" sources found. Faint flux checked.")
+
+
+def test_a_search_that_was_cancelled_is_not_followed_by_a_check(
+    qtbot, inspector, viewer, monkeypatch
+):
+    desk = shown_by_the_other_dock(viewer, inspector)
+    let_go, find_now = threading.Event(), METHODS["mesh"].find
+
+    def slow(separation, settings):
+        let_go.wait(60)
+        return find_now(separation, settings)
+
+    patient = dataclasses.replace(METHODS["mesh"], find=slow)
+    monkeypatch.setitem(METHODS, "mesh", patient)
+    inspector.check("faint_flux")
+    desk.cancel()
+    let_go.set()
+    qtbot.waitUntil(lambda: desk.job != "find", timeout=60_000)
+    qtbot.waitUntil(lambda: inspector.state.text() == "")
+    # What is found later by the other dock is no reason to check.
+    desk.found.emit(bgrem_core.find_sources(inspector.collected.separation))
+    finish(qtbot, inspector)
+    assert inspector.collected.table is not None
+    assert inspector.checks.rows.shown == ()
+
+
+def test_a_search_that_fails_is_not_followed_by_a_check(
+    qtbot, inspector, viewer, said, monkeypatch
+):
+    def broken(self, settings):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("napari_bgrem.collected.Collected.find", broken)
+    inspector.check("faint_flux")
+    finish(qtbot, inspector)
+    assert len(said) == 1
+    assert inspector.state.text() == ""
+    monkeypatch.undo()
+    # What the other dock finds later is no reason to check.
+    shown_by_the_other_dock(viewer, inspector)
+    desk_of(viewer).found.emit(bgrem_core.find_sources(inspector.collected.separation))
+    assert inspector.state.text().endswith(" sources found.")
+    assert not inspector.jobs.busy
+
+
+def go(qtbot, inspector, text):
+    """Type a place and press Enter."""
+    inspector.place.edit.setText(text)
+    qtbot.keyClick(inspector.place.edit, Qt.Key.Key_Return)
+
+
+def test_a_typed_pixel_is_read_as_a_click_there(qtbot, inspector, viewer):
+    x, y = star(0)
+    go(qtbot, inspector, f"{x}, {y}")
+    assert dict(inspector.rows.shown)["Position"].startswith("x 30.")
+    [rings] = marked(viewer, "rings")
+    np.testing.assert_allclose(rings.data[0], (y, x), atol=0.3)
+    assert len(inspector.collected.clicked) == 1
+    [index] = inspector.table.selectionModel().selectedRows()
+    assert index.row() == 0
+    np.testing.assert_allclose(
+        viewer.scene.camera.center[-2:], (y * SCALE, x * SCALE), atol=0.3 * SCALE
+    )
+    # The next place replaces it.
+    assert inspector.place.edit.selectedText() == inspector.place.edit.text()
+    go(qtbot, inspector, "x 30, y 26")
+    assert inspector.table.sources.rowCount() == 1
+
+
+def test_what_the_rows_say_of_the_sky_can_be_typed(qtbot, inspector):
+    go(qtbot, inspector, "{} {}".format(*star(1)))
+    rows = dict(inspector.rows.shown)
+    for label in ("RA, Dec", "in degrees"):
+        go(qtbot, inspector, "{} {}".format(*star(0)))
+        assert dict(inspector.rows.shown)["Position"] != rows["Position"]
+        go(qtbot, inspector, rows[label])
+        assert dict(inspector.rows.shown)["Position"] == rows["Position"]
+
+
+def test_a_place_that_is_none_is_explained_and_changes_nothing(
+    qtbot, inspector, viewer, said
+):
+    before = viewer.scene.camera.center
+    go(qtbot, inspector, "Orion")
+    go(qtbot, inspector, "500 2")
+    assert said[0].startswith('"orion" is no place. type "123.4 56", ')
+    assert said[1].startswith("(500, 2) lies outside the image. x goes from 0 to 139")
+    assert viewer.scene.camera.center == before
+    assert inspector.collected.clicked == []
+
+
+def test_the_line_for_a_place_is_reached_by_its_letter(qtbot, inspector):
+    assert inspector.place.label.buddy() is inspector.place.edit
+    assert inspector.place.label.text() == "&Go to"
+    letters = [
+        text[text.index("&") + 1].lower()
+        for widget in inspector.findChildren(QAbstractButton)
+        if "&" in (text := widget.text())
+    ]
+    assert "g" not in letters
+    assert inspector.place.edit.focusPolicy() & Qt.FocusPolicy.TabFocus
+
+
+def test_without_a_result_no_place_can_be_typed(qtbot):
+    made = Inspector(scenes.viewer_with())
+    qtbot.addWidget(made)
+    assert not made.place.isEnabled()
+    made.go_to("1 2")
+    assert made.rows.shown == ()
+
+
+def test_rows_say_what_their_labels_mean(inspector, viewer):
+    inspector.inspect.click()
+    click(viewer, *star(0))
+    tips = {
+        label.text(): label.toolTip() for label in inspector.rows.findChildren(QLabel)
+    }
+    assert "doubt of the aperture correction" in tips["S/N (noise)"]
+    assert tips["FWHM"] == ""
 
 
 def test_faults_do_not_bring_the_window_down(qtbot, inspector, said, monkeypatch):
@@ -351,7 +516,7 @@ def test_exported_catalogues_hold_found_and_clicked(
     target = tmp_path / f"sources{ending}"
     target.write_text("old")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
-    inspector.export.click()
+    inspector.sources.export.click()
     finish(qtbot, inspector)
     assert inspector.state.text() == f"{n + 1} sources written to {target.name}."
     if ending == ".ecsv":
@@ -371,7 +536,7 @@ def test_a_name_without_an_ending_gets_that_of_the_format(
         "getSaveFileName",
         lambda *_: (str(tmp_path / "mine"), "DS9 regions (*.reg)"),
     )
-    inspector.export.click()
+    inspector.sources.export.click()
     finish(qtbot, inspector)
     assert "ellipse" in (tmp_path / "mine.reg").read_text()
 
@@ -396,10 +561,6 @@ def test_a_widget_that_is_gone_hears_nothing(qtbot, viewer):
 
 
 def test_a_method_adds_its_rows(inspector, viewer, monkeypatch):
-    import dataclasses
-
-    from bgrem_core.methods import METHODS
-
     talkative = dataclasses.replace(
         METHODS["mesh"], inspect_rows=lambda s, x, y: (("Counts", f"{x:.0f}"),)
     )

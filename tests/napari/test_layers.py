@@ -13,8 +13,10 @@ from bgrem_core import samples
 from bgrem_core.display import shared_limits, zscale_limits
 from bgrem_core.image import MaskBit
 from bgrem_core.planes import LazyPlane
-from napari_bgrem import layers as made
-from napari_bgrem.mark import Mark, mark_of, marked
+from napari_bgrem import layers as images
+from napari_bgrem import looks
+from napari_bgrem import products as made
+from napari_bgrem.mark import FROM, Mark, mark_of, marked
 from napari_bgrem.placement import placement_like, placement_of
 
 
@@ -33,7 +35,7 @@ def as_layers(tuples):
 
 
 def test_an_image_is_one_grey_layer_of_its_own_pixels(image):
-    (layer,) = as_layers(made.image_layers(image, name="frame")).values()
+    (layer,) = as_layers(images.image_layers(image, name="frame")).values()
     assert isinstance(layer, Image)
     assert layer.name == "frame"
     assert layer.data is image.data
@@ -49,7 +51,7 @@ def test_an_image_is_one_grey_layer_of_its_own_pixels(image):
 
 
 def test_the_scale_of_a_layer_is_that_of_the_sky_in_arcseconds(image):
-    (layer,) = as_layers(made.image_layers(image, name="frame")).values()
+    (layer,) = as_layers(images.image_layers(image, name="frame")).values()
     # The Dark Energy Camera has 0.2626 arcsec a pixel at its centre.
     np.testing.assert_allclose(layer.scale, 0.2626, rtol=0.01)
     assert [str(unit) for unit in layer.units] == ["arcsecond"] * 2
@@ -66,7 +68,7 @@ def test_an_image_without_sky_coordinates_is_in_pixels():
 ])  # fmt: skip
 def test_colours_are_one_layer_each(count, words):
     stack = bgrem_core.open_image(np.random.default_rng(1).random((count, 20, 30)))
-    layers = as_layers(made.image_layers(stack, name="m42"))
+    layers = as_layers(images.image_layers(stack, name="m42"))
     assert list(layers) == [f"m42: {word}" for word in words]
     for layer, plane in zip(layers.values(), stack.planes, strict=True):
         assert layer.data is plane.data
@@ -77,10 +79,10 @@ def test_planes_of_a_cube_are_one_layer_each_or_one_with_a_slider():
     array = np.random.default_rng(1).random((5, 20, 30)).astype(np.float32)
     header = fits.Header({"CTYPE3": "FREQ"})
     stack = bgrem_core.open_image(array, plane="all", header=header)
-    assert list(as_layers(made.image_layers(stack, name="cube"))) == [
+    assert list(as_layers(images.image_layers(stack, name="cube"))) == [
         f"cube: FREQ {k}" for k in range(5)
     ]
-    layer = Layer.create(*made.cube_layer(stack, name="cube"))
+    layer = Layer.create(*images.cube_layer(stack, name="cube"))
     np.testing.assert_array_equal(layer.data, array)
     assert np.shares_memory(layer.data, stack.planes[3].data)
     assert mark_of(layer).stack is stack
@@ -92,12 +94,12 @@ def test_a_cube_of_separate_planes_is_copied_together():
     planes = tuple(dataclasses.replace(p, data=p.data.copy()) for p in stack.planes)
     shuffled = dataclasses.replace(stack, planes=stack.planes[::-1])
     for other in (dataclasses.replace(stack, planes=planes), shuffled):
-        data = made.cube_layer(other, name="cube")[0]
+        data = images.cube_layer(other, name="cube")[0]
         np.testing.assert_array_equal(data, [p.data for p in other.planes])
 
 
 def test_a_result_is_one_layer_for_each_of_its_planes(image, result):
-    source = Layer.create(*made.image_layers(image, name="frame")[0])
+    source = Layer.create(*images.image_layers(image, name="frame")[0])
     source.translate = (3, 4)
     layers = as_layers(made.result_layers(result, like=source, run="7"))
     roles = ["cleaned", "residual", *result.parts, "mask"]
@@ -119,6 +121,15 @@ def test_a_result_is_one_layer_for_each_of_its_planes(image, result):
     assert shown == ["frame: cleaned"]
 
 
+def test_layers_are_named_as_the_caller_says(image, result):
+    source = Layer.create(*images.image_layers(image, name="frame")[0])
+    layers = made.result_layers(result, like=source, name="before", note=", run 2")
+    assert layers[0][1]["name"] == "before: cleaned, run 2"
+    assert layers[0][1]["metadata"][FROM]() is source
+    copy = Layer.create(*layers[0]).as_layer_data_tuple()
+    assert copy[1]["metadata"][FROM]() is source
+
+
 def test_a_result_alone_lies_where_its_image_does(image, result):
     layers = as_layers(made.result_layers(result))
     assert "decam_r.fits.fz: cleaned" in layers
@@ -137,7 +148,7 @@ def test_layers_of_a_run_are_found_in_a_viewer(result):
 
 
 def test_original_and_cleaned_have_limits_that_look_alike(image, result):
-    original, cleaned = made.compared_limits(result)
+    original, cleaned = looks.compared_limits(result)
     sigma = result.scale.median_sigma
     expected = shared_limits(result.cleaned, sigma)
     np.testing.assert_allclose(cleaned, expected, rtol=0.05)
@@ -177,7 +188,7 @@ def test_noise_is_white_at_zero_and_the_sky_is_grey(result):
     (np.random.default_rng(1).normal(0, 2, (200, 200)), 8),
 ])  # fmt: skip
 def test_a_residual_without_known_noise_gets_limits_all_the_same(values, reach):
-    low, high = made.look_of("residual", values)["contrast_limits"]
+    low, high = looks.look_of("residual", values)["contrast_limits"]
     assert (high - low) / 2 == pytest.approx(reach, rel=0.05)
 
 
@@ -229,7 +240,7 @@ def test_large_frames_have_levels_and_are_not_copied(result):
     shape = (40, 4100)
     data = np.random.default_rng(5).normal(50, 3, shape).astype(np.float32)
     large = bgrem_core.open_image(data)
-    (layer,) = as_layers(made.image_layers(large, name="wide")).values()
+    (layer,) = as_layers(images.image_layers(large, name="wide")).values()
     assert layer.multiscale
     assert layer.data[0] is large.data
     assert [level.shape for level in layer.data] == [shape, (20, 2050), (10, 1025),
@@ -248,13 +259,13 @@ def test_a_sample_reads_a_few_rows_of_a_plane():
         rows_read.append(rows)
         return np.full((rows.stop - rows.start, cols.stop - cols.start), rows.start)
 
-    values = made.sampled(LazyPlane((9000, 20000), evaluate))
+    values = looks.sampled(LazyPlane((9000, 20000), evaluate))
     assert len(rows_read) == 64
     assert values.shape == (64, 5000)
     assert values[0, 0] == 0
     assert values[-1, 0] == 8999
     array = np.arange(3000 * 1100).reshape(3000, 1100)
-    np.testing.assert_array_equal(made.sampled(array), array[::5, ::2])
+    np.testing.assert_array_equal(looks.sampled(array), array[::5, ::2])
 
 
 def test_each_part_is_evaluated_once(result):

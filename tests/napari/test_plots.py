@@ -13,7 +13,9 @@ from qtpy.QtGui import QPalette
 sys.path.insert(0, str(Path(__file__).parent))
 from screens import shot
 
-from napari_bgrem._qt.plots import Curve, CurvePlot, HistogramPlot, ImagePlot
+from napari_bgrem._qt.curve_plot import Curve, CurvePlot
+from napari_bgrem._qt.histogram_plot import HistogramPlot
+from napari_bgrem._qt.image_plot import ImagePlot
 from napari_bgrem._qt.ticks import choose_ticks, padded
 
 

@@ -260,7 +260,7 @@ def test_layers_of_a_result_look_as_after_a_run(tmp_path, viewer):
     layers = {layer.name: layer for layer in viewer.open(path, plugin="napari-bgrem")}
     by_role = {mark_of(layer).role: layer for layer in layers.values()}
     assert list(by_role) == [
-        "cleaned", "sky", "rms", "residual", "mask", "photometric",
+        "original", "cleaned", "sky", "rms", "residual", "mask", "photometric",
     ]  # fmt: skip
     assert [r for r, layer in by_role.items() if layer.visible] == ["cleaned"]
     np.testing.assert_array_equal(by_role["cleaned"].data, result.cleaned)
@@ -293,7 +293,7 @@ def test_the_noise_of_a_result_sets_the_limits_of_its_residual(sky, save):
     cleaned, residual = fits.PrimaryHDU(sky), fits.ImageHDU(sky, name="RESIDUAL")
     cleaned.header.update({"BGRVER": "1", "BGRNORM": 0.5})
     residual.header["BGRLAYER"] = "RESIDUAL"
-    low, high = read_fits(save(cleaned, residual))[1][1]["contrast_limits"]
+    low, high = read_fits(save(cleaned, residual))[2][1]["contrast_limits"]
     assert high - low == pytest.approx(8 * 2)
 
 

@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import scenes
 from scenes import fields
 
+from napari_bgrem.comparison import Comparison
 from napari_bgrem.mark import KEY, Mark
-from napari_bgrem.status import follow, sexagesimal, unwatch, watch
+from napari_bgrem.status import ROLES, follow, unwatch, watch
 
 
 @pytest.fixture
@@ -50,19 +51,6 @@ def test_sky_position_is_that_of_astropy(trio):
     at = SkyCoord(said.replace(":", " "), unit=("hourangle", "deg"))
     assert at.ra.deg == pytest.approx(float(ra), abs=1e-5)
     assert at.dec.deg == pytest.approx(float(dec), abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("ra", "dec", "digits", "words"),
-    [
-        (150.09725, 2.20001, 1, "10:00:23.34 +02:12:00.0"),
-        (0, -0.0001, 1, "00:00:00.00 -00:00:00.4"),
-        (359.9999999, -89.99999, 0, "00:00:00.0 -90:00:00"),
-        (-15, 10.9999999, 2, "23:00:00.000 +11:00:00.00"),
-    ],
-)
-def test_positions_are_written_as_astronomers_do(ra, dec, digits, words):
-    assert sexagesimal(ra, dec, digits=digits) == words
 
 
 def test_the_value_alone_is_the_layers_own(trio):
@@ -222,6 +210,35 @@ def test_points_of_ours_say_who_they_are_and_rings_nothing():
     viewer.cursor.position = (30.0, 30.0)
     viewer.update_status_from_cursor()
     assert viewer.status.split(" » ")[1].startswith("residual: 100 adu")
+
+
+def test_while_comparing_values_are_said_from_left_to_right_then_the_source():
+    separation = scenes.result()
+    layers = scenes.layers_of(separation)
+    viewer = scenes.viewer_with(*layers)
+    follow(viewer)
+    sources = viewer.add_layer(
+        Points(
+            [[60.0, 90.0], [1.0, 1.0]],
+            size=9,
+            features={"id": [7, 8]},
+            metadata={KEY: Mark(role="sources", image=separation.image)},
+        )
+    )
+    Comparison(viewer).enter([[layers[0]], [layers[1], sources], [layers[2]]])
+    viewer.mouse_over_canvas = True
+
+    def said(y, x):
+        viewer.cursor.position = (y, x)
+        viewer.update_status_from_cursor()
+        return viewer.status["coordinates"]
+
+    words = [word for word in said(60.0, 90.0).split() if word.isalpha()]
+    assert [w for w in words if w in ROLES] == ["original", "cleaned", "residual"]
+    assert said(60.0, 90.0).endswith("adu   source 7")
+    assert said(30.0, 30.0).endswith("adu")
+    sources.visible = False
+    assert said(60.0, 90.0).endswith("adu")
 
 
 def test_in_the_grid_each_cell_says_its_value():

@@ -18,8 +18,10 @@ from screens import shot
 
 from bgrem_core.find import find_sources
 from bgrem_core.inspection import inspect
+from bgrem_core.inspection_rows import HELP
 from bgrem_core.settings import FindSettings
-from napari_bgrem._qt.table import NAMES, SourceTable
+from napari_bgrem._qt.table import SourceTable
+from napari_bgrem._qt.table_model import NAMES
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,25 @@ def test_cells_are_what_an_astronomer_writes(table, catalogue):
     assert "0-based" in table.sources.headerData(
         1, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole
     )
+
+
+def test_the_head_says_whose_noise_the_significance_counts(table, catalogue):
+    across, model = Qt.Orientation.Horizontal, table.sources
+    tips = {
+        model.headerData(k, across): model.headerData(
+            k, across, Qt.ItemDataRole.ToolTipRole
+        )
+        for k in range(model.columnCount())
+    }
+    assert tips["S/N"] == HELP["S/N (noise)"]
+
+
+def test_cleaned_fluxes_have_the_decimals_of_the_flux(table, catalogue):
+    flux, cleaned = (cell(table, 0, head) for head in ("Flux (adu)", "Flux cleaned"))
+    value, error = flux.split(" ± ")
+    assert len(cleaned.partition(".")[2]) == len(value.partition(".")[2])
+    truth = catalogue["flux_cleaned"][0].value
+    assert abs(float(cleaned) - truth) <= float(error)
 
 
 def test_without_a_wcs_there_are_no_columns_for_the_sky(qtbot):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from qtpy.QtCore import QSettings, Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDockWidget, QLabel, QTabBar
 from screens import shot
 
 import bgrem_core
@@ -107,7 +107,7 @@ def test_keys_work_while_the_dock_is_shown_and_not_after(viewer, dock, qtbot):
     dock.start()
     finish(qtbot, dock)
     assert dock.comparison.active
-    dock.compare()
+    dock.looking.compare()
     assert not dock.comparison.active
     dock.parent().hide()
     assert not [k for k in viewer.keymap if "Shift" in str(k)]
@@ -239,3 +239,74 @@ def test_a_closed_dock_can_be_opened_again(viewer, dock, qtbot):
     again.start()
     finish(qtbot, again)
     assert marked(viewer, "cleaned")
+
+
+def test_a_result_from_a_file_can_be_compared_and_its_original_run(
+    viewer, dock, qtbot, tmp_path
+):
+    result = bgrem_core.clean(samples.path("decam_r"), method="mesh")
+    path = bgrem_core.write(result, tmp_path / "BGRem_x.fits", layers=True)
+    assert not dock.look.compare.isEnabled()
+    viewer.open(str(path), plugin="napari-bgrem")
+    qtbot.waitUntil(dock.look.compare.isEnabled)
+    assert "from a file" in dock.guide.text()
+    assert not dock.find.isEnabled()
+    assert not dock.save.isEnabled()
+    press(qtbot, dock.look.compare)
+    assert [mark_of(g[0]).role for g in dock.comparison.groups] == [
+        "original", "cleaned", "residual",
+    ]  # fmt: skip
+    last = viewer.canvas.overlays.scale_bar
+    qtbot.waitUntil(lambda: last.visible, timeout=LONG)
+    shot(viewer, "window_file")
+    said = dock.comparison.groups[1][0].get_status((60, 60), world=True)["coordinates"]
+    order = [said.index(word) for word in ("original", "cleaned", "residual")]
+    assert order == sorted(order)
+    press(qtbot, dock.look.compare)
+    dock.choice.method.setCurrentIndex(dock.choice.method.findData("mesh"))
+    dock.start()
+    finish(qtbot, dock)
+    assert dock.save.isEnabled()
+    assert mark_of(dock.comparison.groups[1][0]).run == "1"
+
+
+def test_a_colour_image_is_compared_in_colour(viewer, dock, qtbot):
+    frame = bgrem_core.open_image(samples.path("decam_r")).data
+    low, high = np.percentile(frame, (1, 99.5))
+    grey = np.clip((frame - low) / (high - low), 0, 1)
+    rgb = (255 * np.stack([grey, grey**0.8, grey**0.6], axis=-1)).astype(np.uint8)
+    viewer.add_image(rgb, rgb=True, name="colour")
+    dock.choice.method.setCurrentIndex(dock.choice.method.findData("mesh"))
+    qtbot.waitUntil(lambda: dock.desk.source is not None)
+    dock.start()
+    finish(qtbot, dock)
+    shown = [group[0] for group in dock.comparison.groups]
+    assert [layer.name for layer in shown] == [
+        "colour", "colour: cleaned in colour", "colour: residual in colour",
+    ]  # fmt: skip
+    last = viewer.canvas.overlays.scale_bar
+    qtbot.waitUntil(lambda: last.visible, timeout=LONG)
+    assert not any(layer.colorbar.visible for layer in shown)
+    assert all(layer.name_overlay.visible for layer in shown)
+    shot(viewer, "window_colour")
+
+
+def test_the_titles_of_the_docks_are_not_cut(viewer, dock, qtbot):
+    dock.open_inspector()
+    area = dock.parent()
+    while not isinstance(area, QDockWidget):
+        area = area.parent()
+    (bar,) = {
+        tabs for tabs in dock.window().findChildren(QTabBar)
+        if "Remove background" in [tabs.tabText(k) for k in range(tabs.count())]
+    }  # fmt: skip
+    assert "Inspect sources" in [bar.tabText(k) for k in range(bar.count())]
+    area.raise_()
+    label = next(
+        label for label in area.titleBarWidget().findChildren(QLabel) if label.text()
+    )
+    qtbot.waitUntil(label.isVisible)
+    assert label.width() >= label.sizeHint().width()
+    edge = label.mapTo(area.titleBarWidget(), label.rect().topRight()).x()
+    assert edge <= area.titleBarWidget().width()
+    shot(viewer, "window_tabs")

@@ -14,7 +14,8 @@ import bgrem_core
 from bgrem_core import samples
 from bgrem_core.errors import WriteError
 from bgrem_core.image import MaskBit
-from napari_bgrem.layers import image_layers, result_layers
+from napari_bgrem.layers import image_layers
+from napari_bgrem.products import result_layers
 from napari_bgrem.reader import read_fits
 from napari_bgrem.writer import write_labels, write_layer, write_layers
 

@@ -6,7 +6,9 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_bgrem._qt.plots import Curve, CurvePlot, HistogramPlot, ImagePlot
+from napari_bgrem._qt.curve_plot import Curve, CurvePlot
+from napari_bgrem._qt.histogram_plot import HistogramPlot
+from napari_bgrem._qt.image_plot import ImagePlot
 from napari_bgrem._qt.rows import Rows
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from bgrem_core.checks import BlankSky, FaintFlux, ResidualCheck
     from bgrem_core.separation import Separation
 
-__all__ = ["CHECKS", "ChecksPanel", "run_check"]
+__all__ = ["CHECKS", "LABELS", "SEARCHED", "ChecksPanel", "run_check"]
 
 CHECKS = {
     "blank_sky": (
@@ -34,6 +36,12 @@ CHECKS = {
     ),
 }
 """Names of the checks in the core, their labels, and what they ask."""
+
+LABELS = {name: label.replace("&", "") for name, (label, _) in CHECKS.items()}
+"""The labels as words."""
+
+SEARCHED = frozenset({"faint_flux"})
+"""Names of those that need sources."""
 
 MANY, MERGED = 200_000, 4
 """Pixels below which bins of a histogram are joined, and how many of them."""
@@ -121,6 +129,7 @@ class ChecksPanel(QWidget):
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
         grid = QGridLayout()
         for k, (name, (label, question)) in enumerate(CHECKS.items()):
             button = QPushButton(label)

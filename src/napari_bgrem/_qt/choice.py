@@ -1,5 +1,6 @@
 """Choice: image, method and model, and the form of the method's settings."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
@@ -59,12 +60,12 @@ class Choice(QWidget):
             tooltip="The layer that is worked on",
         )  # fmt: skip
         self.method, self.model = QComboBox(), QComboBox()
-        self.card = QPushButton("Card")
+        self.card = QPushButton("Car&d")
         self.card.setToolTip("What this model was trained for, and what it is worth")
         self.noise = NoiseRow()
         self.plain = SettingsForm(())
         self.more = SettingsForm(())
-        self._fold = QCollapsible("More settings")
+        self.fold = QCollapsible("More settings")
         self._lay_out()
         self.layers.changed.connect(self.layer_changed.emit)
         self.method.currentIndexChanged.connect(self._build)
@@ -176,7 +177,7 @@ class Choice(QWidget):
         noise.setContentsMargins(0, 0, 0, 0)
         noise.addWidget(self.noise)
         layout.addWidget(self._noise_form)
-        layout.addWidget(self._fold)
+        layout.addWidget(self.fold)
 
     def _build(self) -> None:
         """Build the form of the method that is chosen."""
@@ -192,9 +193,9 @@ class Choice(QWidget):
         self.plain = SettingsForm(c for c in free if not c.advanced)
         self.more = SettingsForm(c for c in free if c.advanced)
         self._body.addWidget(self.plain)
-        self._fold.setContent(self.more)
-        self._fold.collapse(animate=False)
-        self._fold.setVisible(bool(self.more.entries))
+        self.fold.setContent(self.more)
+        self.fold.collapse(animate=False)
+        self.fold.setVisible(bool(self.more.entries))
         self.model.clear()
         usual = next((c.default for c in all_ if c.name == "model"), None)
         names = [c.name for c in list_models() if c.method == name]
@@ -202,4 +203,17 @@ class Choice(QWidget):
         has_model = "model" in fields and self.model.count() > 0
         self._head.setRowVisible(self._model_row, has_model)
         self._noise_form.setVisible("norm" in fields)
+        self._order()
         self.set_values({**preferred(name), **recall(name)})
+
+    def _order(self) -> None:
+        """Have Tab come to the new forms where they stand: Qt puts them last."""
+        noise = self.noise
+        order = [
+            *(self.layers.native, self.method, self.model, self.card),
+            *(entry.focusProxy() for entry in self.plain.entries.values()),
+            *(noise.by_hand, noise.line, noise.button, self.fold.toggleButton()),
+            *(entry.focusProxy() for entry in self.more.entries.values()),
+        ]
+        for first, second in pairwise(order):
+            QWidget.setTabOrder(first, second)

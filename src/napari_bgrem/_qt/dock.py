@@ -1,62 +1,50 @@
 """Dock: "Remove background", from the choice of an image to the comparison."""
 
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QFileDialog,
-    QFrame,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from bgrem_core.controls import controls
-from bgrem_core.errors import BGRemError, UsageError
-from bgrem_core.io.names import output_path
-from bgrem_core.methods import get_method
+from bgrem_core.errors import BGRemError
 from bgrem_core.pace import duration
-from bgrem_core.settings import FindSettings
-from bgrem_core.stack import planes_of
 from napari_bgrem._qt.choice import Choice
-from napari_bgrem._qt.form import SettingsForm
+from napari_bgrem._qt.finish import FinishPanel
+from napari_bgrem._qt.frames import fit_title, line, scrolled
 from napari_bgrem._qt.keys import Keys
-from napari_bgrem._qt.look import LookPanel
+from napari_bgrem._qt.looking import Looking
 from napari_bgrem._qt.marshal import Marshal
-from napari_bgrem._qt.places import folder_for
+from napari_bgrem._qt.offer import ReaderOffer
 from napari_bgrem._qt.run_bar import RunBar
+from napari_bgrem._qt.saving import ask_path, write_result
 from napari_bgrem.bare import bare
-from napari_bgrem.blend import Blend
-from napari_bgrem.compared import comparison_of, newest_groups
 from napari_bgrem.desk import close_desk, desk_of
 from napari_bgrem.guide import Stage, next_step
 from napari_bgrem.image_of import TURNED, is_turned
 from napari_bgrem.mark import mark_of
-from napari_bgrem.status import watch
-from napari_bgrem.stretch import apply_stretch, set_limits
+from napari_bgrem.status import follow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from napari.layers import Layer
 
     import napari
     from bgrem_core.normalize import Scale
     from bgrem_core.separation import Separation
+    from bgrem_core.settings import FindSettings
+    from napari_bgrem.blend import Blend
     from napari_bgrem.mark import Mark
 
 __all__ = ["RemoveBackground"]
 
-FIND_SHOWN = ("threshold", "deep")
-"""Settings of the search that are shown; the others keep their defaults."""
+TITLE = "Remove background"
+INSPECTOR = "Inspect sources"
 
 
 class RemoveBackground(QWidget):
@@ -73,35 +61,35 @@ class RemoveBackground(QWidget):
         self.viewer = viewer = bare(napari_viewer)
         marshal = Marshal()
         self.desk = desk_of(viewer, later=marshal, soon=marshal.soon)
-        self.comparison = comparison_of(viewer)
-        self.choice = Choice(viewer)
-        self.bar, self.look = RunBar(), LookPanel()
-        self.find_form = SettingsForm(
-            c for c in controls(FindSettings) if c.name in FIND_SHOWN
-        )
-        self.guide, self.sample = QLabel(), QPushButton("Open the sample")
+        self.choice, self.bar = Choice(viewer), RunBar()
+        self.looking = Looking(viewer, self.desk, self._try, marshal.soon)
+        self.look, self.comparison = self.looking.panel, self.looking.comparison
+        self.finish = FinishPanel()
+        self.find, self.save = self.finish.find, self.finish.save
+        self.python, self.inspect = self.finish.python, self.finish.inspect
+        self.guide, self.sample = QLabel(), QPushButton("Open &the sample")
+        self.offer = ReaderOffer()
         self.notes = QLabel()
-        self.find = QPushButton("&Find sources")
-        self.inspect = QPushButton("&Inspect...")
-        self.save = QPushButton("&Save...")
-        self.python = QPushButton("Copy as P&ython")
-        self.blend: Blend | None = None
-        self._settling: Iterator[None] | None = None
         self._started, self._run = 0.0, ""
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self._settle_on)
+        follow(viewer)
         self._lay_out()
         self._wire()
         self._keys = Keys(
             viewer,
             {
+                "Shift-P": self.preview,
                 "Shift-R": self.start,
-                "Shift-C": self.compare,
-                "Shift-B": self.blink,
+                "Shift-C": self.looking.compare,
+                "Shift-B": self.looking.blink,
                 "Shift-X": self.desk.cancel,
             },
         )
         self._pick()
+
+    @property
+    def blend(self) -> "Blend | None":
+        """What moves the strength of the last result, None without one."""
+        return self.looking.strength.blend
 
     # What napari calls.
 
@@ -114,6 +102,7 @@ class RemoveBackground(QWidget):
         self.choice.reset_methods()
         self.choice.reset_choices()
         self._keys.bind()
+        fit_title(self, TITLE)
         super().showEvent(event)
 
     def hideEvent(self, event: Any) -> None:  # noqa: N802 - Qt says so
@@ -128,7 +117,7 @@ class RemoveBackground(QWidget):
         self._started = time.monotonic()
         self._try(lambda: self.desk.start(self.choice.settings(), self._method()))
 
-    def preview(self) -> None:
+    def preview(self, _: object = None) -> None:
         """Run the method over what is in view."""
         self._try(lambda: self.desk.preview(self.choice.settings(), self._method()))
 
@@ -140,40 +129,22 @@ class RemoveBackground(QWidget):
         """Search the result; what is found is shown by the inspector."""
 
         def search() -> None:
-            settings = FindSettings(**self.find_form.values())
+            settings = self.finish.settings()
             self.open_inspector()
             self.desk.find(settings)
 
         self._try(search)
 
-    def compare(self, _: object = None) -> None:
-        """Show original, cleaned and residual side by side, or leave that."""
-        if self.comparison.active:
-            self.comparison.leave()
-        else:
-            self.comparison.enter(self._groups())
-        self._refresh()
-
-    def blink(self, _: object = None) -> None:
-        """Show original and cleaned in turn."""
-        self.comparison.blink(self._groups())
-        self._refresh()
-
     def save_result(self) -> None:
         """Write the result to a file that is asked for."""
         if self.desk.result is None:
             return
-        source = planes_of(self.desk.result)[0].image.origin.path
-        start = output_path(source or "result.fits", folder=folder_for(source))
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save the result", str(start.with_suffix(".fits")), "FITS (*.fits)"
-        )
+        path = ask_path(self, self.desk.result)
         if path:
-            target = path if Path(path).suffix else f"{path}.fits"
-            self._try(lambda: self.write(target))
+            self._try(lambda: self.write(path))
 
     def write(self, path: str) -> None:
-        """Write the result with all its layers.
+        """Write the result with all its layers, at the strength that is shown.
 
         Parameters
         ----------
@@ -187,14 +158,10 @@ class RemoveBackground(QWidget):
         WriteError
             It is the input itself, or the disk is full or read-only.
         """
-        import bgrem_core
-
         result = self.desk.result
-        if result is None:
-            raise UsageError("there is no result yet", hint="press Run first")
-        # With the strength that is shown.
-        shown = self.blend.shown if self.blend is not None else result
-        bgrem_core.write(shown, path, layers=True, overwrite=True)
+        if result is not None and self.blend is not None:
+            result = self.blend.shown
+        write_result(result, path)
         self.bar.say(f"Wrote {path}")
 
     def copy_python(self) -> None:
@@ -202,7 +169,8 @@ class RemoveBackground(QWidget):
         self._try(self._copy)
 
     def _copy(self) -> None:
-        strength = self.look.strength if self.blend and self.blend.possible else 1.0
+        possible = self.looking.strength.possible
+        strength = self.look.strength if possible else 1.0
         QApplication.clipboard().setText(self.desk.as_python(strength))
         self.bar.say("The script is on the clipboard.")
 
@@ -215,19 +183,16 @@ class RemoveBackground(QWidget):
             for layer in self.viewer.layers
             if (mark := mark_of(layer)) and mark.run == run
         }
-        for layer in layers.values():
-            watch(layer)
         result = layers.get("cleaned")
         mark = mark_of(result)
         separation = mark.separation if mark else None
-        self._settling = None
-        self.blend = None if separation is None else Blend(separation, layers)
+        self.looking.strength.take(separation, layers)
         self.look.reset_strength()
         self._note(separation.notices if separation else ())
         self.bar.say(self._done(separation))
         if result is not None:
-            apply_stretch([result], self.look.stretch.currentText())
-        self.comparison.enter(self._groups())
+            self.looking.stretch(result)
+        self.comparison.enter(self.looking.groups())
         self._refresh()
 
     def _done(self, separation: "Separation | None") -> str:
@@ -250,7 +215,7 @@ class RemoveBackground(QWidget):
         self.bar.say(str(error))
 
     def _on_previewed(self, layer: "Layer") -> None:
-        apply_stretch([layer], self.look.stretch.currentText())
+        self.looking.stretch(layer)
         mark = mark_of(layer)
         if mark is not None and mark.separation is not None:
             self._note(mark.separation.notices)
@@ -258,11 +223,10 @@ class RemoveBackground(QWidget):
     def _on_removed(self, event: Any) -> None:
         """Forget a result whose cleaned image was deleted."""
         layer = event.value
-        if self.blend is not None:
-            self.blend.forget(layer)
+        self.looking.strength.forget(layer)
         mark = mark_of(layer)
         if mark is not None and mark.role == "cleaned" and self._is_last(mark):
-            self.blend, self._settling = None, None
+            self.looking.strength.take(None, {})
             # Later: other layers may be on their way out at this moment.
             QTimer.singleShot(0, self.desk.forget)
 
@@ -270,11 +234,9 @@ class RemoveBackground(QWidget):
         """Return whether a layer is of the last run, or of a plane of it."""
         return bool(self._run) and mark.run.partition(".")[0] == self._run
 
-    def _keep_find(self) -> None:
+    def _keep_find(self, settings: "FindSettings") -> None:
         """Have the inspector search as is typed here."""
-        with suppress(BGRemError):
-            values = self.find_form.values()
-            self.desk.session.find_settings = FindSettings(**values)
+        self.desk.session.find_settings = settings
 
     def _note(self, notices: "tuple[str, ...]") -> None:
         self.notes.setText("\n".join(f"Note: {n}" for n in dict.fromkeys(notices)))
@@ -295,23 +257,16 @@ class RemoveBackground(QWidget):
         self.notes.hide()
         layout.addWidget(self.guide)
         layout.addWidget(self.sample)
+        layout.addWidget(self.offer)
         layout.addWidget(self.choice)
         layout.addWidget(self.bar)
         layout.addWidget(self.notes)
-        layout.addWidget(_line())
+        layout.addWidget(line())
         layout.addWidget(self.look)
-        layout.addWidget(_line())
-        layout.addWidget(self.find_form)
-        grid = QGridLayout()
-        for k, button in enumerate((self.find, self.inspect, self.save, self.python)):
-            grid.addWidget(button, k // 2, k % 2)
-        layout.addLayout(grid)
+        layout.addWidget(line())
+        layout.addWidget(self.finish)
         layout.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inner)
+        area = scrolled(inner)
         outer = QHBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
@@ -319,14 +274,14 @@ class RemoveBackground(QWidget):
         self.setMinimumWidth(max(320, inner.minimumSizeHint().width() + bar))
 
     def _wire(self) -> None:
-        desk, look, bar = self.desk, self.look, self.bar
+        desk, bar = self.desk, self.bar
         desk.changed.connect(self._refresh)
         desk.progressed.connect(bar.show_pace)
         desk.scale_changed.connect(self._on_scale)
         desk.shown.connect(self._on_shown)
         desk.found.connect(self._on_found)
         desk.previewed.connect(self._on_previewed)
-        self.find_form.changed.connect(self._keep_find)
+        self.finish.settings_changed.connect(self._keep_find)
         self.viewer.layers.events.removed.connect(self._on_removed)
         desk.failed.connect(self._on_failed)
         self.comparison.changed.connect(self._refresh)
@@ -335,20 +290,16 @@ class RemoveBackground(QWidget):
         bar.run.clicked.connect(self.start)
         bar.preview.clicked.connect(self.preview)
         bar.cancel.clicked.connect(self._cancel)
-        look.compare_asked.connect(self.compare)
-        look.blink_asked.connect(self.blink)
-        look.strength_moved.connect(self._blend_now)
-        look.strength_settled.connect(self._settle)
-        look.stretch_chosen.connect(self._stretch)
-        look.limits_chosen.connect(self._limit)
         self.sample.clicked.connect(self.open_sample)
+        self.offer.clicked.connect(self.read_fits)
         self.find.clicked.connect(self.find_sources)
         self.inspect.clicked.connect(self.open_inspector)
         self.save.clicked.connect(self.save_result)
         self.python.clicked.connect(self.copy_python)
         # Nobody is left to be told when Qt takes this widget away with its window.
-        viewer = self.viewer
+        viewer, comparison = self.viewer, self.comparison
         self.destroyed.connect(lambda: close_desk(viewer))
+        self.destroyed.connect(lambda: comparison.rest())
 
     def open_sample(self) -> None:
         """Open the first sample."""
@@ -356,11 +307,17 @@ class RemoveBackground(QWidget):
 
     def open_inspector(self) -> None:
         """Show the inspector, as a tab beside this dock."""
-        area, _ = self.viewer.window.add_plugin_dock_widget(
-            "napari-bgrem", "Inspect sources", tabify=True
+        area, widget = self.viewer.window.add_plugin_dock_widget(
+            "napari-bgrem", INSPECTOR, tabify=True
         )
+        fit_title(widget, INSPECTOR)
         area.show()
         area.raise_()
+
+    def read_fits(self) -> None:
+        """Have napari open FITS files with our reader, as was asked for."""
+        self.bar.say(self.offer.accept())
+        self._refresh()
 
     def _cancel(self) -> None:
         self.desk.cancel()
@@ -376,12 +333,7 @@ class RemoveBackground(QWidget):
             self.choice.noise.forget()
             turned = layer is not None and is_turned(layer)
             self._note((TURNED,) if turned else ())
-            if layer is not None:
-                watch(layer)
         self._refresh()
-
-    def _groups(self) -> "list[list[Layer]]":
-        return newest_groups(self.viewer, self.desk.source)
 
     def _stage(self) -> Stage:
         if self.desk.busy:
@@ -390,6 +342,8 @@ class RemoveBackground(QWidget):
             return "compared"
         if self.desk.result is not None:
             return "done"
+        if len(self.looking.groups()) > 1:
+            return "file"
         return "ready" if self.desk.source is not None else "empty"
 
     def _refresh(self) -> None:
@@ -398,46 +352,13 @@ class RemoveBackground(QWidget):
             self.bar.set_busy(job=self.desk.job, ready=ready)
         self.choice.noise.button.setEnabled(ready and not self.desk.busy)
         result = self.desk.result is not None
-        strength = bool(self.blend and self.blend.possible)
-        self.look.set_ready(result=result or self.comparison.active, strength=strength)
-        self.look.show_state(self.comparison.state)
-        for button in (self.find, self.save, self.python):
-            button.setEnabled(result and not self.desk.busy)
+        comparable = self.comparison.active or len(self.looking.groups()) > 1
+        self.looking.refresh(comparable=comparable, method=self._method())
+        self.finish.set_ready(result=result and not self.desk.busy)
         stage = self._stage()
         self.guide.setText(next_step(stage))
         self.sample.setVisible(stage == "empty")
-        words = get_method(self._method()).panels
-        self.look.compare.setToolTip(f"{', '.join(words)} side by side (Shift-C)")
-
-    def _blend_now(self, strength: float) -> None:
-        if self.blend is not None:
-            self._settling = None
-            self.blend.show(strength)
-
-    def _settle(self, strength: float) -> None:
-        if self.blend is not None and self.blend.possible:
-            self._settling = self.blend.settle(strength)
-            self._timer.start(0)
-
-    def _settle_on(self) -> None:
-        """Rewrite another band, then let the window breathe."""
-        if self._settling is None or next(self._settling, self) is self:
-            self._settling = None
-            self._timer.stop()
-
-    def _compared(self) -> "list[Any]":
-        groups = [group[0] for group in self._groups() if group]
-        return groups or [x for x in (self.desk.source,) if x is not None]
-
-    def _stretch(self, name: str) -> None:
-        self._try(lambda: apply_stretch(self._compared()[:2], name))
-
-    def _limit(self, how: str) -> None:
-        layers = self._compared()
-        if layers and how:
-            first = layers[1] if len(layers) > 1 else layers[0]
-            rest = [x for x in layers[:2] if x is not first]
-            self._try(lambda: set_limits(first, how, shared=rest))
+        self.offer.look(self.desk.source)
 
     @staticmethod
     def _try(action: Any) -> None:
@@ -451,10 +372,3 @@ def _say(error: BGRemError) -> None:
     from napari.utils.notifications import show_error
 
     show_error(str(error))
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setFrameShadow(QFrame.Shadow.Sunken)
-    return line

@@ -1,70 +1,49 @@
 """Inspector: click a source and read it before and after; find, test and export."""
 
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QTimer
 
 from bgrem_core.errors import BGRemError, UsageError
-from bgrem_core.methods import METHODS
-from napari_bgrem._qt.checks import ChecksPanel, run_check
+from bgrem_core.goto import find_place
+from bgrem_core.stack import planes_of
+from napari_bgrem._qt.connect import connect_for_life
+from napari_bgrem._qt.export import ask_where
+from napari_bgrem._qt.inspector_jobs import InspectorJobs
+from napari_bgrem._qt.inspector_layout import SOURCES, InspectorLayout
 from napari_bgrem._qt.marshal import Marshal
-from napari_bgrem._qt.places import folder_for
-from napari_bgrem._qt.plots import Curve, CurvePlot
-from napari_bgrem._qt.rows import Rows
-from napari_bgrem._qt.table import SourceTable
-from napari_bgrem._qt.worker import Worker
 from napari_bgrem.bare import bare
-from napari_bgrem.collected import Collected, key_of, newest_result, truth_of
+from napari_bgrem.collected import newest_result
 from napari_bgrem.compared import comparison_of
 from napari_bgrem.desk import desk_of
 from napari_bgrem.inspecting import ClickTool, panels
-from napari_bgrem.mark import mark_of, marked
-from napari_bgrem.rings import MISSED, Rings, sources_layer, truth_layer
+from napari_bgrem.mark import mark_of
+from napari_bgrem.results import Results
+from napari_bgrem.rings import Rings
+from napari_bgrem.source_points import SourcePoints
 from napari_bgrem.status import follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from astropy.table import QTable
     from napari.layers import Image, Layer
 
     import napari
     from bgrem_core.inspection import Inspection
+    from napari_bgrem.collected import Collected
     from napari_bgrem.mark import Mark
+    from napari_bgrem.results import Key
 
 __all__ = ["Inspector"]
 
-FORMATS = {
-    "ECSV, with everything that is known (*.ecsv)": ".ecsv",
-    "CSV (*.csv)": ".csv",
-    "FITS (*.fits)": ".fits",
-    "VOTable (*.vot)": ".vot",
-    "DS9 regions (*.reg)": ".reg",
-}
 NOTHING = "No result yet: open Remove background and press Run."
-HOW = "Press Inspect, then click a source in any panel."
-LEGEND = (
-    "green ring: hit   ·   yellow square: missed, true S/N over "
-    f"{MISSED:g}   ·   red cross: not real"
-)
+HOW = "Press Inspect, then click a source in any panel, or type its place above."
 
 
-class Inspector(QWidget):
+class Inspector(InspectorLayout):
     """Reads sources of the newest result in a viewer, with or without the other dock.
 
     Parameters
@@ -81,36 +60,18 @@ class Inspector(QWidget):
         marshal = Marshal()
         self._desk = desk_of(viewer, later=marshal, soon=marshal.soon)
         self._comparison = comparison_of(viewer)
-        self._known: dict[tuple[int, str], Collected] = {}
-        self._heard: set[tuple[int, str]] = set()
-        self._key: tuple[int, str] | None = None
+        self.results = Results(viewer)
+        self.points = SourcePoints(viewer, self.results, self.rings.pen, self._on_point)
+        self.jobs = InspectorJobs(self.results, self._desk, self)
         self._seen: tuple[Inspection, Image] | None = None
-        self._points: Layer | None = None
-        self._quiet = False
-        self._worker = Worker(self)
-        self.title = QLabel(NOTHING)
-        self.inspect = QPushButton("&Inspect")
-        self.find = QPushButton("&Find sources")
-        self.state = QLabel()
-        self.rows = Rows()
-        self.profile = CurvePlot("Radial profile")
-        self.growth = CurvePlot("Curve of growth")
-        self.table = SourceTable()
-        self.truth = Rows()
-        self.legend = QLabel(LEGEND)
-        self.export = QPushButton("&Export...")
-        self.forget = QPushButton("Forget clic&ks")
-        self.checks = ChecksPanel()
-        self.tabs = QTabWidget()
-        self._lay_out()
         self._wire()
         follow(viewer)
         self._refresh()
 
     @property
-    def collected(self) -> Collected | None:
+    def collected(self) -> "Collected | None":
         """The result that is looked at, and its sources."""
-        return None if self._key is None else self._known.get(self._key)
+        return self.results.collected
 
     # What Qt calls.
 
@@ -129,53 +90,46 @@ class Inspector(QWidget):
 
     def find_sources(self) -> None:
         """Search the result, in a thread."""
-        now = self._now()
-        if now is None or self._worker.busy:
-            return
-        key, desk = self._key, self._desk
-        # What the other dock shows is searched by it, so that both know.
-        if desk.result is now.separation and not desk.busy:
-            self._try(lambda: desk.find(desk.session.find_settings))
-            self._say("Searching for sources...")
-        else:
-            settings = desk.session.find_settings
-            self._say("Searching for sources...")
-            self._worker.start(
-                lambda: now.find(settings), lambda table: self._found(key, table)
-            )
-        self._enable()
+        self.jobs.search()
 
     def check(self, name: str) -> None:
-        """Run a check of the core on the result, in a thread."""
-        now = self._now()
-        if now is None or self._worker.busy:
+        """Run a check of the core on the result, in a thread.
+
+        Parameters
+        ----------
+        name : str
+            Key of `CHECKS`. Where it needs sources and there are none, they are
+            searched for first.
+        """
+        if not self.jobs.busy:
+            self.checks.forget()
+            self.jobs.check(name)
+
+    def go_to(self, text: str) -> None:
+        """Read the source at a typed place as a click does, and bring it into view.
+
+        Parameters
+        ----------
+        text : str
+            As `find_place` takes it.
+
+        Raises
+        ------
+        UsageError
+            The text is no place, or one outside the image.
+        """
+        now, layer = self.results.now(), self.results.layer("cleaned")
+        if now is None or layer is None:
             return
-        self.checks.forget()
-        self._say("Checking...")
-        self._worker.start(
-            lambda: run_check(name, now.separation, now.table),
-            lambda result: self._checked(name, result),
-        )
-        self._enable()
+        self.click(layer, *find_place(text, now.separation.image))
+        if self._seen is not None:
+            self._bring_into_view(layer, self._seen[0].x, self._seen[0].y)
 
     def export_sources(self) -> None:
         """Write the sources to a file that is asked for."""
         now = self.collected
-        if now is None:
-            return
-        path = now.separation.image.origin.path
-        stem = path.name.partition(".")[0] if path else "sources"
-        folder = folder_for(path)
-        name, chosen = QFileDialog.getSaveFileName(
-            self,
-            "Export sources",
-            str(folder / f"BGRem_{stem}.ecsv"),
-            ";;".join(FORMATS),
-        )
-        if name:
-            target = Path(name)
-            if not target.suffix:
-                target = target.with_suffix(FORMATS.get(chosen, ".ecsv"))
+        target = None if now is None else ask_where(self, now.separation.image)
+        if target is not None:
             self.write(target)
 
     def write(self, path: "str | Path") -> None:
@@ -186,22 +140,15 @@ class Inspector(QWidget):
         path : str or Path
             Replaced if it exists, for the dialog has asked.
         """
-        now = self._now()
-        if now is None or self._worker.busy:
-            return
-        self._say("Writing...")
-        self._worker.start(
-            lambda: now.export(path),
-            lambda n: self._say(f"{_counted(n)} written to {Path(path).name}."),
-        )
-        self._enable()
+        self.jobs.write(path)
 
     def forget_clicks(self) -> None:
         """Leave only what was found."""
         now = self.collected
         if now is not None:
             now.clicked.clear()
-            self._fill(now)
+            self.sources.fill(now)
+            self._enable()
 
     def look(self, x: float, y: float, layer: "Image | None" = None) -> None:
         """Show the source nearest to a pixel: values, curves and rings.
@@ -213,13 +160,12 @@ class Inspector(QWidget):
         layer : napari.layers.Image, optional
             The image that was clicked; the cleaned one by default.
         """
-        now = self._now()
+        now = self.results.now()
         if now is None:
             return
         seen = now.look(x, y)
-        self.rows.show_rows(now.rows(seen))
-        self._draw(seen)
-        layer = layer or self._layer("cleaned")
+        self.source.show_source(seen, now.rows(seen))
+        layer = layer or self.results.layer("cleaned")
         self._seen = None if layer is None else (seen, layer)
         self._ring()
 
@@ -260,24 +206,19 @@ class Inspector(QWidget):
             row = self.table.append(seen)
             self._enable()
         self.table.select(row)
-        self._mark_point(row)
+        self.points.mark(row)
 
     def _on_row(self, row: int) -> None:
         """Show the source of a row that was chosen, and bring it into view."""
         x, y = self.table.sources.position(row)
         self._try(lambda: self.look(x, y))
-        self._mark_point(row)
-        layer = self._layer("cleaned") or (self._seen and self._seen[1])
+        self.points.mark(row)
+        layer = self.results.layer("cleaned") or (self._seen and self._seen[1])
         if layer is not None and np.isfinite([x, y]).all():
-            at = layer.data_to_world((*(0,) * (layer.ndim - 2), y, x))
-            self.viewer.scene.camera.center = tuple(at[-2:])
+            self._bring_into_view(layer, x, y)
 
-    def _on_points(self) -> None:
+    def _on_point(self, row: int) -> None:
         """Show the source of a point that was selected."""
-        chosen = set(self._points.selected_data) if self._points is not None else set()
-        if self._quiet or len(chosen) != 1:
-            return
-        row = int(next(iter(chosen)))
         self.table.select(row)
         self._try(lambda: self.look(*self.table.sources.position(row)))
 
@@ -291,69 +232,52 @@ class Inspector(QWidget):
     def _on_found(self, sources: "QTable") -> None:
         """Take over what the other dock found."""
         result = self._desk.result
-        image = getattr(result, "image", None) or getattr(
-            next(iter(getattr(result, "planes", ())), None), "image", None
-        )
-        mark = newest_result(self.viewer, image) if image is not None else None
+        if result is None:
+            return
+        mark = newest_result(self.viewer, planes_of(result)[0].image)
         if mark is not None:
             self._use(mark)
-            self._found(self._key, sources)
+            self.jobs.take(self.results.key, sources)
 
     def _on_desk(self) -> None:
+        self.jobs.look_at_desk()
         self._enable()
 
-    def _found(self, key: tuple[int, str] | None, table: "QTable") -> None:
-        now = self._known.get(key) if key is not None else None
+    def _on_sources(self, key: "Key", check: str) -> None:
+        """Show the sources that were found."""
+        now = self.results.known(key)
         if now is None:
             return
-        now.table, now.match = table, None
-        now.clicked = []
-        self._say(f"{_counted(len(table))} found.")
-        if key == self._key:
-            self._fill(now)
-            self._try(lambda: self._show_points(now))
-            self.tabs.setCurrentIndex(1)
+        self.sources.fill(now)
+        self._try(lambda: self.points.show(now))
+        if now.match is not None:
+            self.sources.fill(now)
+        self._enable()
+        if not check:
+            self.tabs.setCurrentIndex(SOURCES)
 
-    def _checked(self, name: str, result: Any) -> None:
-        self._say("")
-        self.checks.show_result(name, result)
+    # What is shown.
 
     # What is shown.
 
     def _refresh(self) -> None:
         """Look again which results there are."""
-        here = {
-            key_of(mark): mark
-            for layer in self.viewer.layers
-            if (mark := mark_of(layer)) and mark.separation is not None
-        }
-        newest = newest_result(self.viewer)
-        fresh = newest is not None and key_of(newest) not in self._heard
-        self._heard = set(here)
-        self._known = {k: v for k, v in self._known.items() if k in here}
-        if newest is not None and (fresh or self._key not in here):
+        newest = self.results.refresh()
+        if newest is not None:
             self._use(newest)
             self._adopt(newest)
-        elif self._key not in here:
-            self._key = None
+        elif self.results.key is None:
             self.table.fill(None)
             self._clear()
         self._enable()
 
     def _use(self, mark: "Mark") -> None:
         """Look at a result, and at what is known of its sources."""
-        if mark.separation is None:
-            return
-        key = key_of(mark)
-        now = self._known.setdefault(key, Collected(separation=mark.separation))
-        # The strength may have changed since.
-        now.separation = mark.separation
-        if key == self._key:
-            return
-        self._key = key
-        self._clear()
-        self._fill(now)
-        self._points = self._layer("sources")
+        if self.results.use(mark) and (now := self.collected) is not None:
+            self._clear()
+            self.sources.fill(now)
+            self.points.take()
+            self._enable()
 
     def _adopt(self, mark: "Mark") -> None:
         """Take over what was found before this window was opened."""
@@ -361,46 +285,14 @@ class Inspector(QWidget):
         if now is None or now.table is not None:
             return
         if session.sources is not None and session.result is mark.separation:
-            self._found(self._key, session.sources)
+            self.jobs.take(self.results.key, session.sources)
 
     def _clear(self) -> None:
         """Show no source and no check."""
         self._seen = None
         self.rings.clear()
-        self.rows.show_rows(())
-        for plot in (self.profile, self.growth):
-            plot.clear(HOW)
+        self.source.clear(HOW)
         self.checks.forget()
-
-    def _fill(self, now: Collected) -> None:
-        self.table.fill(now.table, now.clicked)
-        rows = now.match.rows() if now.match else ()
-        self.truth.show_rows(rows)
-        self.truth.setVisible(bool(rows))
-        self.legend.setVisible(bool(rows))
-        self._enable()
-
-    def _draw(self, seen: "Inspection") -> None:
-        unit = seen.unit or "image unit"
-        curves = {
-            "original": seen.original,
-            "cleaned": seen.cleaned,
-            "residual": seen.residual,
-        }
-        for plot, name, label in (
-            (self.profile, "profile", f"{unit} per pixel"),
-            (self.growth, "growth", unit),
-        ):
-            plot.set_curves(
-                [
-                    Curve(name=k, x=seen.radii, y=np.asarray(getattr(v, name)))
-                    for k, v in curves.items()
-                ],
-                x_label="radius (pix)",
-                y_label=label,
-                zero=True,
-                mark=seen.radius,
-            )
 
     def _ring(self) -> None:
         """Draw the rings anew: the cells may have changed."""
@@ -412,64 +304,10 @@ class Inspector(QWidget):
         else:
             self.rings.clear()
 
-    def _show_points(self, now: Collected) -> None:
-        """Put what was found on the cleaned image, with what is true of it."""
-        from napari.layers import Layer as AnyLayer
-
-        cleaned = self._layer("cleaned")
-        if cleaned is None or now.table is None:
-            return
-        for role in ("sources", "fates"):
-            old = self._layer(role)
-            if old is not None:
-                self.viewer.layers.remove(old)
-        selected = set(self.viewer.layers.selection)
-        points = AnyLayer.create(*sources_layer(now.table, cleaned))
-        truth = truth_of(self.viewer, now.separation.image)
-        if truth is not None:
-            match = now.compare(truth)
-            made = truth_layer(match, now.table, truth, cleaned)
-            fates = self.viewer.add_layer(AnyLayer.create(*made))
-            self.rings.pen.add(fates)
-            # Hits are ringed there.
-            points.visible = False
-            self._fill(now)
-        self.viewer.add_layer(points)
-        self.rings.pen.add(points)
-        self.viewer.layers.selection = selected
-        self._points = points
-        points.selected_data.events.items_changed.connect(self._on_points)
-
-    def _mark_point(self, row: int) -> None:
-        points = self._points
-        if points is None or points not in self.viewer.layers:
-            return
-        self._quiet = True
-        try:
-            wanted = {row} if row < len(points.data) else set()
-            if set(points.selected_data) != wanted:
-                points.selected_data = wanted
-                points.refresh(thumbnail=False, extent=False)
-        finally:
-            self._quiet = False
-
-    def _now(self) -> Collected | None:
-        """Return the result as it is shown: its strength may have changed."""
-        mark = mark_of(self._layer("cleaned"))
-        if mark is not None:
-            self._use(mark)
-        return self.collected
-
-    def _layer(self, role: str) -> "Layer | None":
-        """Return the layer of a role of the result that is looked at."""
-        return next(
-            (
-                layer
-                for layer in reversed(marked(self.viewer, role))
-                if (mark := mark_of(layer)) and key_of(mark) == self._key
-            ),
-            None,
-        )
+    def _bring_into_view(self, layer: "Layer", x: float, y: float) -> None:
+        """Move the camera to a data pixel of a layer."""
+        at = layer.data_to_world((*(0,) * (layer.ndim - 2), y, x))
+        self.viewer.scene.camera.center = tuple(at[-2:])
 
     def _listen(self, on: bool) -> None:  # noqa: FBT001 - told by a button
         if on and self.isVisible():
@@ -479,38 +317,17 @@ class Inspector(QWidget):
             self.clicks.detach()
             self.rings.clear()
 
-    def _say(self, text: str) -> None:
-        self.state.setText(text)
-        self.state.setVisible(bool(text))
-
     def _enable(self) -> None:
         now = self.collected
-        busy = self._worker.busy or self._desk.job == "find"
-        ready = now is not None and not busy
-        some = now is not None and bool(now.clicked)
+        clicks = now is not None and bool(now.clicked)
         found = now is not None and now.table is not None and len(now.table) > 0
-        self.find.setEnabled(ready)
-        self.checks.set_ready(ready)
-        self.export.setEnabled(ready and (some or found))
-        self.forget.setEnabled(some)
-        self.title.setText(NOTHING if now is None else self._name(now))
-        count = self.table.sources.rowCount()
-        self.tabs.setTabText(1, f"Sources ({count})" if count else "Sources")
-
-    def _name(self, now: Collected) -> str:
-        """Return what a result is called: its image and how it was made."""
-        made = now.separation.provenance
-        method = METHODS.get(made.method)
-        how = method.label if method else made.method
-        cleaned = self._layer("cleaned")
-        name = now.separation.image.name
-        if cleaned is not None:
-            name = str(cleaned.name).removesuffix(": cleaned")
-        return f"{name}   ·   {how}" + (f", {made.model}" if made.model else "")
-
-    def _failed(self, error: BGRemError) -> None:
-        self._say("")
-        self._show_error(error)
+        self.set_ready(
+            result=now is not None,
+            idle=not self.jobs.busy,
+            sources=clicks or found,
+            clicks=clicks,
+        )
+        self.title.setText(self.results.title() or NOTHING)
 
     def _try(self, action: "Callable[[], object]") -> None:
         try:
@@ -524,94 +341,27 @@ class Inspector(QWidget):
 
         show_error(f"{error}")
 
-    # How the widgets hang together.
-
-    def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        self.title.setWordWrap(True)
-        self.inspect.setCheckable(True)
-        self.inspect.setToolTip("Click a source in any panel to read it")
-        self.find.setToolTip("Search the result for sources and measure them")
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.inspect)
-        buttons.addWidget(self.find)
-        self.state.setWordWrap(True)
-        layout.addWidget(self.title)
-        layout.addLayout(buttons)
-        layout.addWidget(self.state)
-        layout.addWidget(self.tabs, 1)
-        self.tabs.addTab(_scrolled(self._source_page()), "Source")
-        self.tabs.addTab(self._sources_page(), "Sources")
-        self.tabs.addTab(_scrolled(self.checks), "Checks")
-        self.setMinimumWidth(300)
-
-    def _source_page(self) -> QWidget:
-        page = QWidget()
-        layout = QVBoxLayout(page)
-        layout.setContentsMargins(0, 4, 0, 0)
-        layout.addWidget(self.rows)
-        layout.addWidget(self.profile, 1)
-        layout.addWidget(self.growth, 1)
-        return page
-
-    def _sources_page(self) -> QWidget:
-        page = QWidget()
-        layout = QVBoxLayout(page)
-        layout.setContentsMargins(0, 4, 0, 0)
-        self.legend.setWordWrap(True)
-        self.table.setToolTip("Ctrl-C copies rows; a row that is chosen is shown")
-        self.export.setToolTip("Write what was found and clicked as a catalogue")
-        self.forget.setToolTip("Leave only what was found")
-        layout.addWidget(self.table, 1)
-        layout.addWidget(self.truth)
-        layout.addWidget(self.legend)
-        grid = QGridLayout()
-        grid.addWidget(self.export, 0, 0)
-        grid.addWidget(self.forget, 0, 1)
-        layout.addLayout(grid)
-        return page
-
     def _wire(self) -> None:
         self.inspect.toggled.connect(self._listen)
         self.find.clicked.connect(self.find_sources)
-        self.export.clicked.connect(self.export_sources)
-        self.forget.clicked.connect(self.forget_clicks)
+        self.sources.export.clicked.connect(self.export_sources)
+        self.sources.forget.clicked.connect(self.forget_clicks)
+        self.place.asked.connect(lambda text: self._try(lambda: self.go_to(text)))
         self.table.selected.connect(self._on_row)
         self.checks.asked.connect(self.check)
-        self._worker.failed.connect(self._failed)
-        self._worker.done.connect(self._enable)
-        events, desk, compared = (
-            self.viewer.layers.events, self._desk, self._comparison.changed
-        )  # fmt: skip
-        links = [
-            (events.inserted, self._on_layers),
-            (events.removed, self._on_layers),
-            (desk.found, self._on_found),
-            (desk.changed, self._on_desk),
-            (compared, self._on_compared),
-        ]
-        for signal, slot in links:
-            signal.connect(slot)
-
-        def unlink() -> None:
-            for signal, slot in links:
-                # The desk may have told all to go already.
-                with suppress(ValueError):
-                    signal.disconnect(slot)
-
-        # Nobody is left to be told when Qt takes this widget away.
-        self.destroyed.connect(unlink)
-
-
-def _scrolled(widget: QWidget) -> QScrollArea:
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(widget)
-    return area
-
-
-def _counted(n: int) -> str:
-    return f"{n} source" if n == 1 else f"{n} sources"
+        self.jobs.said.connect(self.say)
+        self.jobs.found.connect(self._on_sources)
+        self.jobs.checked.connect(self.checks.show_result)
+        self.jobs.failed.connect(self._show_error)
+        self.jobs.changed.connect(self._enable)
+        events, desk = self.viewer.layers.events, self._desk
+        connect_for_life(
+            self,
+            (
+                (events.inserted, self._on_layers),
+                (events.removed, self._on_layers),
+                (desk.found, self._on_found),
+                (desk.changed, self._on_desk),
+                (self._comparison.changed, self._on_compared),
+            ),
+        )

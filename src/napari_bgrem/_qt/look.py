@@ -54,7 +54,7 @@ class LookPanel(QWidget):
         self.percent.setMinimumWidth(
             self.percent.fontMetrics().horizontalAdvance("100 %") + 4
         )
-        self.gradient = QCheckBox("Gradient only (keep the noise)")
+        self.gradient = QCheckBox("&Gradient only (keep the noise)")
         self.gradient.setToolTip("Take the sky away and leave all noise: strength 0")
         self.stretch = QComboBox()
         self.stretch.addItems(list(STRETCHES))

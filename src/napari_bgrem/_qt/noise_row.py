@@ -28,7 +28,7 @@ class NoiseRow(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.by_hand = QCheckBox("by hand")
+        self.by_hand = QCheckBox("by h&and")
         self.by_hand.setToolTip("Say the noise of a pixel instead of measuring it")
         self.line = QLineEdit()
         self.line.setPlaceholderText("sigma of a pixel")

@@ -1,24 +1,37 @@
 """Rows: labels and texts beside each other, rewritten in place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 __all__ = ["Rows"]
 
+LONG = 26
+"""Letters from which a label is wrapped, lest it leaves the text no room."""
+
 
 class Rows(QWidget):
-    """Pairs of a label and a text that can be copied."""
+    """Pairs of a label and a text that can be copied.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    about : mapping of str to str, optional
+        What labels mean, by label; shown as tooltips.
+    parent : QWidget, optional
+        As in Qt.
+    """
+
+    def __init__(
+        self, about: Mapping[str, str] | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._about = about or {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(10)
         self._grid.setVerticalSpacing(2)
-        self._grid.setColumnStretch(0, 2)
-        self._grid.setColumnStretch(1, 3)
+        self._grid.setColumnStretch(1, 1)
         # napari pads labels, which is much for many rows.
         self.setStyleSheet("QLabel { padding: 0px; margin: 0px; }")
         self._pairs: list[tuple[QLabel, QLabel]] = []
@@ -37,8 +50,11 @@ class Rows(QWidget):
         for k, (label, text) in enumerate(self._pairs):
             if k < len(rows):
                 label.setText(rows[k][0])
+                label.setWordWrap(len(rows[k][0]) > LONG)
                 text.setText(rows[k][1])
                 text.setAccessibleName(rows[k][0])
+                for one in (label, text):
+                    one.setToolTip(self._about.get(rows[k][0], ""))
             label.setVisible(k < len(rows))
             text.setVisible(k < len(rows))
 
@@ -46,7 +62,7 @@ class Rows(QWidget):
         label, text = QLabel(), QLabel()
         for one in (label, text):
             one.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-            one.setWordWrap(True)
+        text.setWordWrap(True)
         text.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
             | Qt.TextInteractionFlag.TextSelectableByKeyboard

@@ -22,13 +22,13 @@ class RunBar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.preview = QPushButton("&Preview")
+        self.preview = QPushButton("Pr&eview")
         self.preview.setToolTip(
             "Clean what is in view, with the noise of the whole frame"
         )
         self.run = QPushButton("&Run")
         self.run.setToolTip("Clean the whole frame; what is in view comes first")
-        self.cancel = QPushButton("Cance&l")
+        self.cancel = QPushButton("Ca&ncel")
         self.cancel.setToolTip("Stop after the tile at work; what was done stays")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

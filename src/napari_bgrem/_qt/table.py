@@ -1,260 +1,23 @@
-"""Table: sources as rows; of thousands only those in view are written."""
+"""Table: sources that can be sorted, walked with the keys, and copied."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from qtpy.QtCore import (
-    QAbstractTableModel,
-    QItemSelectionModel,
-    QModelIndex,
-    Qt,
-    Signal,
-)
+from qtpy.QtCore import QItemSelectionModel, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView
 
-from bgrem_core.columns import DESCRIPTIONS
-from bgrem_core.display import format_value
-from bgrem_core.inspection import flag_words
-from napari_bgrem.status import sexagesimal
+from napari_bgrem._qt.table_model import COLUMNS, SourceModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from astropy.table import QTable
-    from numpy.typing import NDArray
     from qtpy.QtGui import QKeyEvent
     from qtpy.QtWidgets import QWidget
 
     from bgrem_core.inspection import Inspection
 
-    Column = NDArray[Any]
-
-__all__ = ["SourceModel", "SourceTable"]
-
-NAMES = (
-    "id", "x", "y", "ra", "dec", "flux", "flux_err", "snr", "fwhm", "flags",
-    "flux_cleaned",
-)  # fmt: skip
-"""Columns that are kept, in the order in which they are copied."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """One column on the screen.
-
-    Attributes
-    ----------
-    name : str
-        The column that it is sorted by, and whose description is its tooltip.
-    title : str
-        At its head; its unit is added.
-    text : callable
-        ``text(columns, row)`` writes a cell.
-    """
-
-    name: str
-    title: str
-    text: "Callable[[dict[str, Column], int], str]"
-
-
-def _number(name: str, decimals: int) -> "Callable[[dict[str, Column], int], str]":
-    def text(columns: "dict[str, Column]", row: int) -> str:
-        value = float(columns[name][row])
-        return f"{value:.{decimals}f}" if np.isfinite(value) else ""
-
-    return text
-
-
-def _label(columns: "dict[str, Column]", row: int) -> str:
-    number = int(columns["id"][row])
-    return str(number) if number > 0 else f"click {-number}"
-
-
-def _sky(half: int) -> "Callable[[dict[str, Column], int], str]":
-    def text(columns: "dict[str, Column]", row: int) -> str:
-        ra, dec = (float(columns[name][row]) for name in ("ra", "dec"))
-        return sexagesimal(ra, dec).split()[half] if np.isfinite(ra + dec) else ""
-
-    return text
-
-
-def _flux(columns: "dict[str, Column]", row: int) -> str:
-    return format_value(float(columns["flux"][row]), float(columns["flux_err"][row]))
-
-
-def _cleaned(columns: "dict[str, Column]", row: int) -> str:
-    return format_value(float(columns["flux_cleaned"][row]))
-
-
-def _flags(columns: "dict[str, Column]", row: int) -> str:
-    return flag_words(int(columns["flags"][row]))
-
-
-COLUMNS = (
-    _Shown("id", "id", _label),
-    _Shown("x", "x", _number("x", 1)),
-    _Shown("y", "y", _number("y", 1)),
-    _Shown("flux", "Flux", _flux),
-    _Shown("snr", "S/N", _number("snr", 1)),
-    _Shown("fwhm", "FWHM", _number("fwhm", 2)),
-    _Shown("flux_cleaned", "Flux cleaned", _cleaned),
-    _Shown("ra", "RA", _sky(0)),
-    _Shown("dec", "Dec", _sky(1)),
-    _Shown("flags", "Flags", _flags),
-)
-"""From what is read first to what is read last: a dock is narrow."""
-_FLUXES = ("flux", "flux_cleaned")
-_SKY = (7, 8)
-
-
-class SourceModel(QAbstractTableModel):
-    """Sources of a catalogue, then those that were clicked, in any order.
-
-    A row is known by its number in the catalogue, whatever the order on the screen;
-    clicked sources are numbered behind.
-    """
-
-    def __init__(self, parent: "QWidget | None" = None) -> None:
-        super().__init__(parent)
-        self._columns = _columns([])
-        self._order = np.zeros(0, np.intp)
-        self._sorted = (-1, Qt.SortOrder.AscendingOrder)
-        self._unit = ""
-
-    def fill(
-        self, table: "QTable | None", clicked: "Sequence[Inspection]" = ()
-    ) -> None:
-        """Show a catalogue and clicked sources in place of what was shown.
-
-        Parameters
-        ----------
-        table : QTable or None
-            What `find_sources` returned.
-        clicked : sequence of Inspection, optional
-            Sources beside it.
-        """
-        self.beginResetModel()
-        self._unit = _unit_of(table, clicked)
-        found = _columns([]) if table is None else _catalogue(table)
-        more = _columns(clicked)
-        self._columns = {n: np.concatenate([found[n], more[n]]) for n in NAMES}
-        self._order = self._sorted_rows()
-        self.endResetModel()
-
-    def append(self, inspection: "Inspection") -> int:
-        """Add a clicked source at the end; return its row."""
-        row = len(self._order)
-        number = 1 + int(np.sum(self._columns["id"] < 0))
-        more = _columns([inspection], first=number)
-        self.beginInsertRows(QModelIndex(), row, row)
-        self._unit = self._unit or inspection.unit
-        self._columns = {n: np.concatenate([self._columns[n], more[n]]) for n in NAMES}
-        self._order = np.append(self._order, row)
-        self.endInsertRows()
-        return row
-
-    def row_at(self, place: int) -> int:
-        """Return the row that is shown at a place, counted from the top."""
-        return int(self._order[place])
-
-    def place_of(self, row: int) -> int:
-        """Return the place at which a row is shown."""
-        return int(np.flatnonzero(self._order == row)[0])
-
-    def position(self, row: int) -> tuple[float, float]:
-        """Return x and y of a row, pixels, 0-based."""
-        return float(self._columns["x"][row]), float(self._columns["y"][row])
-
-    def nearest(self, x: float, y: float, within: float) -> int | None:
-        """Return the row nearest to a position, None if it is farther than `within`."""
-        if not len(self._order):
-            return None
-        away = np.hypot(self._columns["x"] - x, self._columns["y"] - y)
-        row = int(np.argmin(np.where(np.isfinite(away), away, np.inf)))
-        return row if away[row] <= within else None
-
-    @property
-    def has_sky(self) -> bool:
-        """Whether any source has RA and Dec."""
-        return bool(np.isfinite(self._columns["ra"]).any())
-
-    def as_text(self, rows: "Sequence[int]") -> str:
-        """Return rows as lines of values between tabs, under their names."""
-        lines = ["\t".join(NAMES)]
-        for row in rows:
-            values = (self._columns[name][row] for name in NAMES)
-            lines.append("\t".join(f"{value:.10g}" for value in values))
-        return "\n".join(lines) + "\n"
-
-    # What Qt asks.
-
-    def rowCount(self, parent: Any = None) -> int:  # noqa: N802 - Qt says so
-        """Return the number of sources."""
-        inside = parent is not None and parent.isValid()
-        return 0 if inside else len(self._order)
-
-    def columnCount(self, parent: Any = None) -> int:  # noqa: N802 - Qt says so
-        """Return the number of columns."""
-        inside = parent is not None and parent.isValid()
-        return 0 if inside else len(COLUMNS)
-
-    def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what Qt asks of a cell."""
-        if not index.isValid():
-            return None
-        shown = COLUMNS[index.column()]
-        row = self.row_at(index.row())
-        if role == Qt.ItemDataRole.DisplayRole:
-            return shown.text(self._columns, row)
-        if role == Qt.ItemDataRole.ToolTipRole and shown.name == "flags":
-            return shown.text(self._columns, row)
-        if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag
-            across = side.AlignLeft if shown.name == "flags" else side.AlignRight
-            return across | side.AlignVCenter
-        return None
-
-    def headerData(  # noqa: N802 - Qt says so
-        self,
-        section: int,
-        orientation: Any,
-        role: int = Qt.ItemDataRole.DisplayRole,
-    ) -> Any:
-        """Return what Qt asks of a head."""
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        shown = COLUMNS[section]
-        if role == Qt.ItemDataRole.DisplayRole:
-            unit = self._unit if shown.name in _FLUXES else ""
-            return f"{shown.title} ({unit})" if unit else shown.title
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return DESCRIPTIONS[shown.name]
-        return None
-
-    def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort by a column; unknown values come last."""
-        self.layoutAboutToBeChanged.emit()
-        before = self._order
-        self._sorted = (column, order)
-        self._order = self._sorted_rows()
-        place = np.empty(len(before), np.intp)
-        place[self._order] = np.arange(len(before))
-        old = self.persistentIndexList()
-        moved = [self.index(int(place[before[k.row()]]), k.column()) for k in old]
-        self.changePersistentIndexList(old, moved)
-        self.layoutChanged.emit()
-
-    def _sorted_rows(self) -> "NDArray[np.intp]":
-        column, order = self._sorted
-        rows = np.arange(len(self._columns["id"]))
-        if not 0 <= column < len(COLUMNS):
-            return rows
-        values = self._columns[COLUMNS[column].name].astype(np.float64)
-        if order == Qt.SortOrder.DescendingOrder:
-            values = -values
-        return np.argsort(values, kind="stable")
+__all__ = ["SourceTable"]
 
 
 class SourceTable(QTableView):
@@ -353,47 +116,11 @@ class SourceTable(QTableView):
 
     def _fit(self) -> None:
         """Fit the columns to what is in view, and hide those that say nothing."""
-        for column in _SKY:
-            self.setColumnHidden(column, not self.sources.has_sky)
+        for column, shown in enumerate(COLUMNS):
+            if shown.name in ("ra", "dec"):
+                self.setColumnHidden(column, not self.sources.has_sky)
         self.resizeColumnsToContents()
 
     def _on_current(self, current: Any) -> None:
         if current.isValid() and not self._quiet:
             self.selected.emit(self.sources.row_at(current.row()))
-
-
-def _catalogue(table: "QTable") -> "dict[str, Column]":
-    """Return the columns of a catalogue, NaN where it has none."""
-    unknown = np.full(len(table), np.nan)
-    columns = {
-        name: _plain(table[name]) if name in table.colnames else unknown
-        for name in NAMES
-    }
-    if "id" not in table.colnames:
-        columns["id"] = np.arange(1, len(table) + 1)
-    if "flags" not in table.colnames:
-        columns["flags"] = np.zeros(len(table), int)
-    return columns
-
-
-def _columns(clicked: "Sequence[Inspection]", first: int = 1) -> "dict[str, Column]":
-    """Return columns of clicked sources; these have negative numbers."""
-    columns: dict[str, Column] = {
-        name: np.array([getattr(one, name) for one in clicked], np.float64)
-        for name in NAMES
-        if name not in ("id", "flags")
-    }
-    columns["id"] = -np.arange(first, first + len(clicked))
-    columns["flags"] = np.array([one.flags for one in clicked], int)
-    return columns
-
-
-def _plain(column: Any) -> "Column":
-    return np.asarray(getattr(column, "value", column))
-
-
-def _unit_of(table: "QTable | None", clicked: "Sequence[Inspection]") -> str:
-    unit = None if table is None else getattr(table["flux"], "unit", None)
-    if unit is not None:
-        return str(unit)
-    return clicked[0].unit if clicked else ""

@@ -1,0 +1,95 @@
+"""Looking: what the look panel does to the viewer."""
+
+from typing import TYPE_CHECKING, Any
+
+from bgrem_core.methods import get_method
+from napari_bgrem._qt.look import LookPanel
+from napari_bgrem._qt.strength import Strength
+from napari_bgrem.compared import comparison_of, newest_groups
+from napari_bgrem.stretch import apply_stretch, set_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Layer
+
+    import napari
+    from napari_bgrem.desk import Desk
+
+__all__ = ["Looking"]
+
+
+class Looking:
+    """Compares, stretches and blends the layers of the newest result.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Whose layers are looked at.
+    desk : Desk
+        Knows what is worked on.
+    attempt : callable
+        ``attempt(action)`` calls an action, and tells what goes wrong.
+    soon : callable
+        As of `Comparison`.
+    """
+
+    def __init__(
+        self,
+        viewer: "napari.Viewer",
+        desk: "Desk",
+        attempt: "Callable[[Callable[[], Any]], None]",
+        soon: "Callable[[Callable[[], None]], None]",
+    ) -> None:
+        self._viewer, self._desk, self._try = viewer, desk, attempt
+        self.panel = panel = LookPanel()
+        self.strength = Strength(panel)
+        self.comparison = comparison_of(viewer)
+        self.comparison.soon = soon
+        panel.compare_asked.connect(self.compare)
+        panel.blink_asked.connect(self.blink)
+        panel.strength_moved.connect(self.strength.show)
+        panel.strength_settled.connect(self.strength.settle)
+        panel.stretch_chosen.connect(self._stretch)
+        panel.limits_chosen.connect(self._limit)
+
+    def groups(self) -> "list[list[Layer]]":
+        """Return what is compared, or would be: one group of layers for each cell."""
+        return newest_groups(self._viewer, self._desk.source)
+
+    def compare(self, _: object = None) -> None:
+        """Show original, cleaned and residual side by side, or leave that."""
+        if self.comparison.active:
+            self.comparison.leave()
+        else:
+            self.comparison.enter(self.groups())
+
+    def blink(self, _: object = None) -> None:
+        """Show original and cleaned in turn."""
+        self.comparison.blink(self.groups())
+
+    def stretch(self, layer: "Layer") -> None:
+        """Stretch a new layer as is chosen."""
+        apply_stretch([layer], self.panel.stretch.currentText())
+
+    def refresh(self, *, comparable: bool, method: str) -> None:
+        """Show what is possible now, in the words of a method."""
+        panel = self.panel
+        panel.set_ready(result=comparable, strength=self.strength.possible)
+        panel.show_state(self.comparison.state)
+        words = ", ".join(get_method(method).panels)
+        panel.compare.setToolTip(f"{words} side by side (Shift-C)")
+
+    def _shown(self) -> "list[Any]":
+        groups = [group[0] for group in self.groups() if group]
+        return groups or [x for x in (self._desk.source,) if x is not None]
+
+    def _stretch(self, name: str) -> None:
+        self._try(lambda: apply_stretch(self._shown()[:2], name))
+
+    def _limit(self, how: str) -> None:
+        layers = self._shown()
+        if layers and how:
+            first = layers[1] if len(layers) > 1 else layers[0]
+            rest = [x for x in layers[:2] if x is not first]
+            self._try(lambda: set_limits(first, how, shared=rest))
