@@ -61,9 +61,10 @@ def segments(
     image: np.ndarray, threshold: float, *, levels: int, contrast: float, minarea: int
 ) -> np.ndarray:
     """Return x, y, peak of SExtractor's segmentation, as sep does it."""
-    # All of it is allocated in each call: no more than the image can need.
-    sep.set_extract_pixstack(max(100_000, 3 * image.size // 4))
-    sep.set_sub_object_limit(8192)
+    # All of it is allocated in each call: no more than the image can need, which is
+    # all of it where a poor network leaves one object.
+    sep.set_extract_pixstack(max(100_000, image.size + 1000))
+    sep.set_sub_object_limit(131_072)
     found = sep.extract(
         image,
         threshold,
