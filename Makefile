@@ -1,11 +1,12 @@
 # make demo    set up, clean one real telescope frame, say what was found
 # make test    set up, run all checks and all tests
-# Both do nothing twice: what is installed is remembered by stamp files in .venv.
+# make voila   set up, open the app for visitors in a browser, on sample frames
+# None does anything twice: what is installed is remembered by stamp files in .venv.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint docs images clean
+.PHONY: help demo voila test lint docs images clean
 
 PYTHON ?= python3
 # Extra flags for pip, such as an index that has the CPU build of torch.
@@ -13,6 +14,8 @@ PIP_FLAGS ?=
 # Extra flags for pytest: make test PYTEST_FLAGS="-k sky -x"
 PYTEST_FLAGS ?=
 DEMO_FOLDER ?= demo-output
+# Extra flags for Voila: make voila VOILA_FLAGS="--no-browser --port=9000"
+VOILA_FLAGS ?=
 
 BIN := .venv/bin
 DECLARED := pyproject.toml constraints.txt
@@ -20,10 +23,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet $(PIP_FLAGS) -c constraints.txt -e
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -4
 
 demo: .venv/installed
 	@$(BIN)/bgrem demo -o "$(DEMO_FOLDER)" --overwrite
+
+# A template that fetches nothing from elsewhere is found by JUPYTER_PATH.
+voila: .venv/installed-app
+	@JUPYTER_PATH="$(CURDIR)/examples/voila/jupyter" $(BIN)/voila --template=bgrem \
+	    $(VOILA_FLAGS) examples/voila/bgrem_app.ipynb
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
@@ -59,8 +67,13 @@ clean:
 	@$(INSTALL) .
 	@touch $@
 
+.venv/installed-app: .venv/pip $(DECLARED)
+	@echo "Installing napari-bgrem and Voila into .venv (a few minutes, once)."
+	@$(INSTALL) '.[app]'
+	@touch $@ .venv/installed
+
 .venv/installed-test: .venv/pip $(DECLARED)
 	@PYTHON="$(PYTHON)" scripts/apt-packages.sh test
 	@echo "Installing napari-bgrem and the tools of its tests into .venv (once)."
-	@$(INSTALL) '.[napari]' --group lint --group test
+	@$(INSTALL) '.[napari,notebook]' --group lint --group test
 	@touch $@ .venv/installed

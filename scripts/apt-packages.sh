@@ -26,6 +26,9 @@ if [ "${1:-demo}" = test ]; then
     if ! command -v source-extractor >/dev/null; then
         need source-extractor "one test checks the recipe for it in docs/source-extractor.md"
     fi
+    if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then
+        need chromium "the tests of the notebook widget drive it in real pages"
+    fi
     # Elsewhere the window system brings its own.
     if command -v dpkg >/dev/null; then
         want xvfb "a screen for the tests of the napari plugin, where there is none"

@@ -100,16 +100,10 @@ def test_the_plugin_loads_nothing_before_it_is_used(tmp_path):
     assert not loaded & {"napari", "qtpy", "torch", "astropy", "numpy"}
 
 
-def test_a_view_that_is_not_built_yet_loads_and_says_so(tmp_path):
-    said = python("import bgrem_notebook as n; print(n.__doc__)", cwd=tmp_path)
-    assert "not built yet" in said
-
-
-def test_the_notebook_magic_says_what_to_use_meanwhile():
-    import bgrem_notebook
-
-    with pytest.raises(NotImplementedError, match=r"bgrem_core\.clean\(image\)"):
-        bgrem_notebook.load_ipython_extension(None)
+def test_the_notebook_s_door_loads_neither_torch_nor_widgets(tmp_path):
+    code = "import bgrem_notebook; print(*sys.modules)"
+    loaded = set(python(code, cwd=tmp_path).split())
+    assert not loaded & {"torch", "IPython", "ipywidgets", "anywidget", "pandas"}
 
 
 def test_the_layers_of_the_house_are_kept():

@@ -58,6 +58,8 @@ def test_every_file_of_the_packages_is_in_the_wheel(names):
         "*.fits*",
         "*.yaml",
         "*.npz",
+        "*.mjs",
+        "*.css",
     ):
         for path in source.rglob(pattern):
             assert path.relative_to(source).as_posix() in names
@@ -85,7 +87,7 @@ def test_the_metadata_name_commands_licence_and_extras(wheel, names):
     assert meta["License-Expression"] == "BSD-3-Clause"
     assert meta["Requires-Python"] == ">=3.11"
     assert set(meta.get_all("Provides-Extra")) == {
-        *("all", "distributed", "napari", "notebook", "train")
+        *("all", "app", "distributed", "napari", "notebook", "train")
     }
     assert "bgrem = bgrem_core.cli:run" in entries
     assert "napari-bgrem = napari_bgrem:napari.yaml" in entries

@@ -1,0 +1,130 @@
+"""Table: sources as rows of a data frame, found and then clicked."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bgrem_core.inspection_rows import flag_words
+from bgrem_core.sexagesimal import sexagesimal
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from itables.widget import ITable
+    from numpy.typing import NDArray
+
+    from bgrem_core.collected import Collected
+
+__all__ = ["frame_of", "make_table", "update_table"]
+
+PAGE = 10
+"""Rows that are shown at once."""
+_LOOK: "dict[str, Any]" = {
+    "classes": "display compact nowrap",
+    "showIndex": False,
+    "select": "single",
+    "maxBytes": 0,
+    "pageLength": PAGE,
+    "lengthMenu": [10, 25, 100],
+}
+
+
+def make_table() -> "ITable":
+    """Return an empty table widget."""
+    from itables.widget import ITable
+
+    return ITable(frame_of(None), **_LOOK)
+
+
+def update_table(table: "ITable", collected: "Collected | None") -> None:
+    """Show sources in place of what a table shows; nothing is selected then."""
+    table.update(frame_of(collected), selected_rows=[], **_LOOK)
+
+
+def frame_of(collected: "Collected | None") -> "pd.DataFrame":
+    """Return sources as a data frame of what a person reads.
+
+    Parameters
+    ----------
+    collected : Collected or None
+        What is known.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of `Collected.positions`; digits as far as they mean something.
+    """
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    found = _found(collected)
+    clicked = _clicked(collected)
+    unit = _unit(collected)
+    for name, title, decimals in _COLUMNS:
+        values = np.concatenate([found[name], clicked[name]])
+        head = f"{title} ({unit})" if unit and title in _FLUXES else title
+        columns[head] = _rounded(values, decimals)
+    ra, dec = (np.concatenate([found[n], clicked[n]]) for n in ("ra", "dec"))
+    if np.isfinite(ra).any():
+        places = [_place(*at) for at in zip(ra, dec, strict=True)]
+        columns["RA"] = [first for first, _ in places]
+        columns["Dec"] = [second for _, second in places]
+    flags = np.concatenate([found["flags"], clicked["flags"]])
+    columns["Flags"] = [flag_words(int(f)) for f in flags]
+    return pd.DataFrame(columns)
+
+
+_COLUMNS: "tuple[tuple[str, str, int | None], ...]" = (
+    ("id", "id", 0),
+    ("x", "x", 2),
+    ("y", "y", 2),
+    ("flux", "Flux", None),
+    ("flux_err", "Error", None),
+    ("snr", "S/N", 1),
+    ("fwhm", "FWHM", 2),
+    ("flux_cleaned", "Flux cleaned", None),
+)
+_FLUXES = ("Flux", "Error", "Flux cleaned")
+_NAMES = (*(name for name, _, _ in _COLUMNS), "ra", "dec", "flags")
+
+
+def _found(collected: "Collected | None") -> "dict[str, NDArray[Any]]":
+    table = None if collected is None else collected.table
+    if table is None:
+        return {name: np.zeros(0) for name in _NAMES}
+    unknown = np.full(len(table), np.nan)
+    columns = set(table.colnames)
+    return {
+        name: _plain(table[name]) if name in columns else unknown for name in _NAMES
+    }
+
+
+def _clicked(collected: "Collected | None") -> "dict[str, NDArray[Any]]":
+    seen = [] if collected is None else collected.clicked
+    made = {n: np.array([getattr(s, n) for s in seen]) for n in _NAMES if n != "id"}
+    # Numbers below zero: clicked, not found.
+    return {**made, "id": -np.arange(1, len(seen) + 1)}
+
+
+def _plain(column: Any) -> "NDArray[Any]":
+    return np.asarray(getattr(column, "value", column))
+
+
+def _unit(collected: "Collected | None") -> str:
+    return "" if collected is None else collected.separation.image.unit
+
+
+def _rounded(values: "NDArray[Any]", decimals: int | None) -> "NDArray[Any]":
+    """Return values with as many decimals, or with four digits where None is said."""
+    if decimals == 0:
+        return values.astype(int)
+    values = values.astype(np.float64)
+    if decimals is not None:
+        return np.round(values, decimals)
+    return np.array([float(f"{v:.4g}") for v in values], np.float64)
+
+
+def _place(ra: float, dec: float) -> tuple[str, str]:
+    if not np.isfinite(ra + dec):
+        return "", ""
+    first, second = sexagesimal(ra, dec).split()
+    return first, second
