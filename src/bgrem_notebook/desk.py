@@ -5,7 +5,6 @@ whatever thread it becomes known on.
 """
 
 import dataclasses
-import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,27 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from bgrem_core import samples
 from bgrem_core.collected import Collected
-from bgrem_core.errors import BGRemError, UsageError
+from bgrem_core.errors import BGRemError
 from bgrem_core.image import Image, Stack
 from bgrem_core.io import open_image
 from bgrem_core.io.peek import peek
-from bgrem_core.pace import Pace
 from bgrem_core.planes import Block
-from bgrem_core.session import Session
 from bgrem_core.settings import OpenSettings
-from bgrem_core.stack import StackSeparation, planes_of
-from bgrem_core.strength import at_strength, has_strength
+from bgrem_core.stack import planes_of
+from bgrem_notebook.jobs import Jobs
 from bgrem_notebook.messages import banner, plain, seen_message, sources_message
 from bgrem_notebook.scene import scene_of
-from bgrem_notebook.shown import Shown
-from bgrem_notebook.sky_grid import sky_grid
+from bgrem_notebook.state import State, truth_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from astropy.table import QTable
     from numpy.typing import NDArray
 
@@ -50,19 +44,8 @@ __all__ = ["Desk"]
 LARGE = 64 * 2**20
 """Bytes of a file above which it is opened in the background."""
 
-_DOING = {
-    "loading": "the image is being read",
-    "run": "a run is at work",
-    "preview": "a preview is at work",
-    "estimate": "the noise is being measured",
-    "find": "a search is at work",
-    "check": "a check is at work",
-    "steps": "steps are being recorded",
-    "save": "a file is being written",
-}
 
-
-class Desk:
+class Desk(State):
     """One image in a cell.
 
     Parameters
@@ -72,21 +55,6 @@ class Desk:
 
     Attributes
     ----------
-    session : Session
-        The run; its settings are those of the next one.
-    shown : Shown
-        What the view asks pixels of.
-    name : str
-        Of the image.
-    index : int
-        Which plane of a stack is shown.
-    strength : float
-        Share of the noise that is taken away, as it is shown.
-    busy : str
-        What is at work: "loading", "run", "preview", "estimate", "find", "check",
-        "steps", "save" or "".
-    scale : Scale or None
-        Noise of the frame, if it was measured without a run.
     listed : psygnal.Signal
         The sources have changed.
     chosen : psygnal.Signal
@@ -103,22 +71,13 @@ class Desk:
     ended = Signal(str)
 
     def __init__(self, tell: "Tell") -> None:
+        super().__init__()
         self._tell = tell
-        self._lock = threading.RLock()
-        self.session = session = Session()
-        self.shown = Shown()
-        self.name, self.index = "", 0
-        self.strength = 1.0
-        self.busy = ""
-        self.scale: Scale | None = None
+        self._jobs = Jobs()
         self._block: Block = slice(0, 0), slice(0, 0)
-        self._collected: dict[int, Collected] = {}
-        self._seen: tuple[Inspection, int | None] | None = None
         self._notice: dict[str, Any] | None = None
         self._made_by: tuple[str, Any] | None = None
-        self._grid: tuple[Image, NDArray[np.float64] | None] | None = None
-        self._pace = Pace()
-        self._after: Callable[[], None] | None = None
+        session = self.session
         session.state_changed.connect(self._on_state)
         session.progressed.connect(self._on_progress)
         session.result_changed.connect(self._on_result)
@@ -127,62 +86,10 @@ class Desk:
         session.sources_changed.connect(self._on_sources)
         session.failed.connect(self._on_failed)
 
-    # What is there.
-
     @property
-    def image(self) -> Image | None:
-        """The plane that is shown; None until it was read."""
-        opened = self.session.image
-        return opened.planes[self.index] if isinstance(opened, Stack) else opened
-
-    @property
-    def result(self) -> "Result | None":
-        """The result at the strength that is shown."""
-        whole = self.session.result
-        if isinstance(whole, StackSeparation):
-            planes = tuple(self._at_strength(plane) for plane in whole.planes)
-            return dataclasses.replace(whole, planes=planes)
-        return None if whole is None else self._at_strength(whole)
-
-    @property
-    def separation(self) -> "Separation | None":
-        """The result of the plane that is shown, at that strength."""
-        whole = self.session.result
-        return (
-            None if whole is None else self._at_strength(planes_of(whole)[self.index])
-        )
-
-    @property
-    def beside(self) -> "Separation | None":
-        """What stands beside the image, at full strength: a result or a preview."""
-        if self.shown.kind == "preview":
-            return self.session.previewed
-        whole = self.session.result if self.shown.kind == "run" else None
-        return None if whole is None else planes_of(whole)[self.index]
-
-    @property
-    def collected(self) -> Collected | None:
-        """Sources of the plane that is shown."""
-        separation = self.separation
-        if separation is None:
-            return None
-        now = self._collected.setdefault(self.index, Collected(separation=separation))
-        now.separation = separation
-        return now
-
-    @property
-    def inspected(self) -> "Inspection | None":
-        """What was last inspected."""
-        return None if self._seen is None else self._seen[0]
-
-    def sky_grid(self) -> "NDArray[np.float64] | None":
-        """Return where pixels lie on the sky; None without a WCS."""
-        image = self.image
-        if image is None:
-            return None
-        if self._grid is None or self._grid[0] is not image:
-            self._grid = image, sky_grid(image.wcs, image.shape)
-        return self._grid[1]
+    def busy(self) -> str:
+        """What is at work, "" for nothing."""
+        return self._jobs.busy
 
     # What is done.
 
@@ -204,7 +111,7 @@ class Desk:
         settings = settings or OpenSettings()
         path = Path(source).expanduser() if isinstance(source, (str, Path)) else None
         if path is not None and path.is_file() and path.stat().st_size > LARGE:
-            self.name, self.busy = path.name, "loading"
+            self.name, self._jobs.busy = path.name, "loading"
             first = peek(path, settings.hdu)
             if first is not None:
                 self.shown.peek(first)
@@ -258,7 +165,7 @@ class Desk:
 
     def cancel(self) -> None:
         """Stop what is at work; what was done stays to be seen."""
-        self._after = None
+        self._jobs.take_waiting()
         self.session.cancel()
 
     def look(self, x: float, y: float) -> None:
@@ -283,10 +190,10 @@ class Desk:
     def take_sources(self, now: Collected, table: "QTable") -> None:
         """Take over what was found in a result, in place of what was known."""
         now.table, now.match, now.clicked = table, None, []
-        truth = _truth(now.separation.image)
+        truth = truth_of(now.separation.image)
         if truth is not None:
             now.compare(truth)
-        self._seen = None
+        self.seen = None
         self._list()
 
     def choose_row(self, row: int) -> None:
@@ -300,7 +207,7 @@ class Desk:
         """Show another plane of a stack."""
         opened = self.session.image
         if isinstance(opened, Stack) and 0 <= index < len(opened):
-            self.index, self._seen = index, None
+            self.index, self.seen = index, None
             self._show_plane()
             if self.session.result is not None:
                 self._show_result()
@@ -329,19 +236,6 @@ class Desk:
         finally:
             session.method, session.settings = before
 
-    def need(self) -> "Separation":
-        """Return the result that is shown.
-
-        Raises
-        ------
-        UsageError
-            There is none.
-        """
-        separation = self.separation
-        if separation is None:
-            raise UsageError("there is no result yet", hint="press Run first")
-        return separation
-
     def close(self) -> None:
         """Stop, and tell nobody any more."""
         self._tell = lambda message, buffers: None  # noqa: ARG005 - nobody is there
@@ -363,8 +257,8 @@ class Desk:
         """Tell all that a view needs that has just come."""
         self.show()
         self.tell(*sources_message(self.collected))
-        if self._seen is not None and self.collected is not None:
-            self.tell(seen_message(self.collected, *self._seen))
+        if self.seen is not None and self.collected is not None:
+            self.tell(seen_message(self.collected, *self.seen))
         if self._notice is not None:
             self.tell(self._notice)
 
@@ -378,7 +272,7 @@ class Desk:
         self._notice = None
 
     def _see(self, seen: "Inspection", row: int | None) -> None:
-        self._seen = seen, row
+        self.seen = seen, row
         now = self.collected
         if now is not None:
             self.tell(seen_message(now, seen, row))
@@ -391,17 +285,9 @@ class Desk:
     # How it hangs together.
 
     def _start(self, busy: str, action: Callable[[], None]) -> None:
-        with self._lock:
-            if self.busy == "loading":
-                # As soon as it was read.
-                self._after = partial(self._start, busy, action)
-                return
-            if self.busy:
-                hint = "wait for it or cancel it first"
-                raise UsageError(_DOING.get(self.busy, self.busy), hint=hint)
-            if self.session.image is None:
-                raise UsageError("there is no image", hint="open one first")
-            self.busy, self._pace, self._notice = busy, Pace(), None
+        if not self._jobs.begin(busy, partial(self._start, busy, action)):
+            return
+        self._notice = None
         # Before it starts: it may be over before this thread goes on.
         self.tell({"type": "progress", "busy": busy, "text": "", "share": None})
         self.moved.emit(busy, 0.0)
@@ -410,16 +296,6 @@ class Desk:
         except BaseException:
             self._finish()
             raise
-
-    def _end(self) -> str:
-        with self._lock:
-            busy, self.busy = self.busy, ""
-        return busy
-
-    def _at_strength(self, separation: "Separation") -> "Separation":
-        if self.strength == 1 or not has_strength(separation):
-            return separation
-        return at_strength(separation, self.strength)
 
     def _show_plane(self) -> None:
         """Show the image that was read."""
@@ -439,7 +315,7 @@ class Desk:
     def _on_state(self, state: str) -> None:
         if state != "idle" or not self.busy:
             return
-        busy = self._end()
+        busy = self._jobs.end()
         if busy == "loading":
             self._show_plane()
         elif busy == "run":
@@ -447,9 +323,9 @@ class Desk:
         self.shown.stop()
         self.show()
         self.ended.emit(busy)
-        after, self._after = self._after, None
-        if after is not None:
-            after()
+        waiting = self._jobs.take_waiting()
+        if waiting is not None:
+            waiting()
 
     def _keep_partial(self) -> None:
         """Show what a cancelled run has left, unless an earlier result is there."""
@@ -460,11 +336,11 @@ class Desk:
             self.shown.partial(image, so_far)
 
     def _on_progress(self, step: "Progress") -> None:
-        self._pace.take(step)
+        self._jobs.pace.take(step)
         if step.block is not None and step.tile is not None and self.busy == "run":
             self._fill(step.tile.keep)
-        share = self._pace.share if step.total > 1 else None
-        text = self._pace.text()
+        share = self._jobs.pace.share if step.total > 1 else None
+        text = self._jobs.pace.text()
         self.tell({"type": "progress", "busy": self.busy, "text": text, "share": share})
         self.moved.emit(self.busy, share or 0.0)
 
@@ -484,8 +360,7 @@ class Desk:
     def _on_result(self, result: "Result") -> None:
         del result
         self._made_by = self.session.method, self.session.settings
-        self._collected.clear()
-        self._seen = None
+        self.forget()
         self._show_result()
         self._finish()
         self._list()
@@ -507,26 +382,17 @@ class Desk:
             self.take_sources(now, sources)
 
     def _finish(self) -> None:
-        busy = self._end()
+        busy = self._jobs.end()
         self.show()
         self.ended.emit(busy)
 
     def _on_failed(self, error: BGRemError) -> None:
         self.shown.stop()
         self.warn(error)
-        self._after = None
+        self._jobs.take_waiting()
         self._finish()
 
 
 def _inside(block: Block, shape: tuple[int, int]) -> Block:
     rows, cols = (slice(*b.indices(n)[:2]) for b, n in zip(block, shape, strict=True))
     return rows, cols
-
-
-def _truth(image: Image | None) -> Any:
-    """Return what is known to be in an image: of a simulated sample."""
-    path = None if image is None else image.origin.path
-    for name in samples.names() if path else ():
-        if samples.path(name) == path:
-            return samples.truth(name)
-    return None

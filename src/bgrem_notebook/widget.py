@@ -104,7 +104,8 @@ class BGRemWidget(ipywidgets.VBox):
         now = self._bg_desk.collected
         if now is None or not (now.table is not None or now.clicked):
             return None
-        return now.all_sources()
+        # A copy: who sorts it must not sort what the rings and the rows belong to.
+        return now.all_sources().copy()
 
     @property
     def inspected(self) -> "Inspection | None":
