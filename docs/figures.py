@@ -18,7 +18,13 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/optical/results"
-PAGES = ("README.md", "docs/limits.md", "docs/napari.md", "docs/training.md")
+PAGES = (
+    "README.md",
+    "docs/limits.md",
+    "docs/napari.md",
+    "docs/notebook.md",
+    "docs/training.md",
+)
 MARK = re.compile(r"(<!-- figures: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
 WIDTH = 88
 SEARCHED = "optical centres"  # what the product searches by default
@@ -259,6 +265,23 @@ def window(result: dict[str, Any]) -> str:
     )
 
 
+def page(result: dict[str, Any]) -> str:
+    """Say how the widget answers in a page."""
+    about, got = result["about"], result["measured"]
+    side, medium = about["large"], about["medium"]
+    sent = got["bytes_of_result"] * medium**2 / 1e6
+    return (
+        f"In JupyterLab on {about['cores']} busy cores a file of {side} x {side} "
+        f"pixels shows its first picture {got['large_first_picture']:.1f} s after the "
+        f"call, and is sharp {got['large_sharp']:.1f} s after a jump at full size. A "
+        f"click shows its numbers after {got['click_to_label.lab']:.0f} ms; strength "
+        f"is drawn after {got['strength_to_redraw']:.0f} ms, one frame of a pan takes "
+        f"{got['pan_p50']:.1f} ms. A result of {medium} x {medium} pixels sends "
+        f"{sent:.1f} MB; a saved notebook with a picture has "
+        f"{got['notebook_size']:.0f} kB. (`benchmarks/notebook`)"
+    )
+
+
 SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "found": ("benchmark.json", found),
     "scored_as_real": ("scored_as_real.json", scored_as_real),
@@ -272,6 +295,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "large": ("../../speed/results/large_frame.json", large),
     "ablations": ("ablations.json", ablations),
     "window": ("../../napari/results/large_frame.json", window),
+    "page": ("../../notebook/results/results.json", page),
 }
 """What makes the text of each name, and from which result."""
 

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage, signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,9 +60,12 @@ def weighted_noise(
     float
         In units of the sigma of one pixel.
     """
+    # Here, as below: a window that opens should not wait for all of scipy.
+    from scipy.ndimage import correlate1d
+
     padded = np.pad(np.asarray(weights, np.float64), 2)
     for axis, rho in ((1, rho_xy[0]), (0, rho_xy[1])):
-        padded = ndimage.correlate1d(padded, noise_taps(rho), axis=axis)
+        padded = correlate1d(padded, noise_taps(rho), axis=axis)
     return float(np.sqrt(np.sum(padded**2)))
 
 
@@ -180,10 +182,14 @@ def _convolve(
     image: "Float", kernel: "NDArray[np.float64]", line: "NDArray[np.float64] | None"
 ) -> "Float":
     if line is not None:
-        rows = ndimage.correlate1d(image, line, axis=0, mode="constant")
-        out = ndimage.correlate1d(rows, line, axis=1, mode="constant")
+        from scipy.ndimage import correlate1d
+
+        rows = correlate1d(image, line, axis=0, mode="constant")
+        out = correlate1d(rows, line, axis=1, mode="constant")
     else:
-        out = signal.oaconvolve(image, kernel[::-1, ::-1].astype(np.float32), "same")
+        from scipy.signal import oaconvolve
+
+        out = oaconvolve(image, kernel[::-1, ::-1].astype(np.float32), "same")
     return np.asarray(out, np.float32)
 
 

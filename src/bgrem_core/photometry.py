@@ -10,7 +10,6 @@ from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from bgrem_core.aperture_photometry import QUANTITIES, Frame, Setup, measure_block
 from bgrem_core.errors import UsageError
@@ -133,6 +132,8 @@ def _nearest(x: "Floats", y: "Floats") -> "Floats":
     """Return the distance to the nearest other position, pixels."""
     if len(x) < 2:
         return np.full(len(x), np.inf)
+    from scipy.spatial import KDTree
+
     points = np.stack([x, y], axis=1)
     points = np.where(np.isfinite(points), points, -1e9)
     return np.asarray(KDTree(points).query(points, k=2)[0][:, 1])
