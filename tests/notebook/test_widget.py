@@ -1,8 +1,10 @@
 """Widget: what a notebook's cells do with it, and what is left without a kernel."""
 
 import re
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import ipywidgets
@@ -146,6 +148,29 @@ def test_what_goes_wrong_in_a_run_is_raised_where_one_waits(frame):
         widget.run(wait=True)
     with pytest.raises(BGRemError, match="no result"):
         widget.find()
+
+
+def test_a_kernel_interrupted_while_it_waits_loses_no_run(toy_method, frame):
+    reached, opened = threading.Event(), threading.Event()
+
+    def hold(done):
+        if done == 3:
+            reached.set()
+            assert opened.wait(60)
+
+    def interrupt():
+        assert reached.wait(60)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    toy_method.hook["before_tile"] = hold
+    widget = BGRemWidget(frame, method="toy", level=2.0)
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        widget.run(wait=True)
+    assert widget.busy == "run"
+    opened.set()
+    assert widget.wait(60)
+    np.testing.assert_array_equal(widget.result.cleaned, frame - np.float32(2))
 
 
 def test_a_widget_closed_during_a_run_ends_it(frame):

@@ -147,7 +147,7 @@ export class Store {
 
   receive(message, binary) {
     const buffers = buffersOf(message, binary);
-    for (const one of buffers) this.bytes += one.byteLength || one.length;
+    for (const one of buffers) this.bytes += one.byteLength ?? 0;
     const react = RECEIVERS[message.type];
     if (react) react(this, message, buffers);
   }
