@@ -36,7 +36,7 @@ def names(shell, frame):
 
 def test_a_path_opens_a_widget_with_the_settings_that_were_said(shell):
     path = samples.path("decam_i")
-    widget = shell.run_line_magic("bgrem", f"{path} --model optical-paper --steps 3")
+    widget = shell.run_line_magic("bgrem", f'"{path}" --model optical-paper --steps 3')
     assert isinstance(widget, BGRemWidget)
     session = widget.viewer.desk.session
     assert (session.settings.model, session.settings.steps) == ("optical-paper", 3)
@@ -57,7 +57,7 @@ def test_a_variable_may_hold_a_path(shell, names):
 
 
 def test_run_and_find_leave_a_result_and_sources(shell):
-    widget = shell.run_line_magic("bgrem", f"{samples.path('decam_i')} --find")
+    widget = shell.run_line_magic("bgrem", f'"{samples.path("decam_i")}" --find')
     assert widget.result is not None
     assert len(widget.sources) == widget.n_sources > 0
 
