@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import sep
-from _sources import LEAST, Search
 
+from bgrem_core.gamma.psf import PointSpread
+from bgrem_core.gamma.search import LEAST, find_points
 from bgrem_core.models import load_model
 from bgrem_core.simulate.gamma import GammaPatch, GammaSettings, draw_counts, draw_patch
 
@@ -27,6 +28,8 @@ MESHES = (4, 5, 6, 8, 16)
 RATES = (0.1, 0.5, 1.0)  # false per patch
 BRIGHT, REAL = 25.0, 4.0  # Asimov TS of what is to be found; of what is not false
 EDGE, MATCH = 3.0, 2.5  # pixels
+PIXEL = 0.2  # degrees
+FAINTEST = 6.0  # TS of what is searched: completeness is read off above it
 BANDS = ("all", "|b| > 20", "|b| < 20")
 BOOTSTRAPS = 200
 RESULTS = Path(__file__).parent / "results" / "first_weights.json"
@@ -145,19 +148,22 @@ def match_all(
 ) -> dict[str, np.ndarray]:
     """Search all patches; return false detections and what was found of the truth."""
     rows: dict[str, list] = {k: [] for k in ("false", "false_at", "true", "true_at")}
+    psf = PointSpread(PIXEL)
     for k, patch in enumerate(patches):
-        found = Search(counts[k], maps[k]).run()
-        found = sorted((f for f in found if inside(f.x, f.y)), key=lambda f: -f.ts)
+        found = find_points(counts[k], maps[k], psf, least=FAINTEST)
         c = patch.catalogue
         open_ = c.ts > REAL
         best = np.full(len(c), -np.inf)
-        for f in found:
-            near = open_ & (np.hypot(c.x - f.x, c.y - f.y) < MATCH)
+        for x, y, ts in zip(found.x, found.y, found.ts, strict=True):
+            if not inside(x, y):
+                continue
+            close = np.hypot(c.x - x, c.y - y) < MATCH
+            near = open_ & close
             if near.any():
                 first = np.flatnonzero(near)[np.argmax(c.ts[near])]
-                best[first], open_[first] = f.ts, False
-            elif not np.any((c.ts > REAL) & (np.hypot(c.x - f.x, c.y - f.y) < MATCH)):
-                rows["false"].append(f.ts)
+                best[first], open_[first] = ts, False
+            elif not np.any((c.ts > REAL) & close):
+                rows["false"].append(ts)
                 rows["false_at"].append(k)
         wanted = (c.ts > BRIGHT) & inside(c.x, c.y)
         rows["true"] += list(best[wanted])

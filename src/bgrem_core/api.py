@@ -1,7 +1,9 @@
 """The functions that scripts and notebooks call; windows and the CLI stand on them."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from bgrem_core.errors import UsageError
 from bgrem_core.image import Opened, Stack
 from bgrem_core.io import open_image
-from bgrem_core.methods import Method, get_method
+from bgrem_core.methods import METHODS, Method, get_method
 from bgrem_core.progress import Progress, drain, relabel
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, OpenSettings, RunSettings
@@ -33,7 +35,7 @@ def clean(image: object, *, method: str = "bgrem", **settings: Any) -> Any:
     image : Image, Stack, path, HDU, ndarray, NDData or CCDData
         Any linear unit; masked and non-finite pixels are not used.
     method : str, optional
-        A key of METHODS: "bgrem" or "mesh".
+        A key of METHODS: "bgrem", "mesh" or "gamma".
     **settings
         Fields of that method's settings, and of `OpenSettings` for how the image is
         read.
@@ -86,6 +88,8 @@ def iter_clean(
     """
     chosen = get_method(method)
     opening, running = split_settings(chosen, settings)
+    if chosen.opening and isinstance(image, (str, os.PathLike)):
+        opening = chosen.opening(Path(image), opening)
     return run(open_image(image, settings=opening), chosen, running)
 
 
@@ -155,7 +159,8 @@ def measure(
     x, y : sequence of float
         Positions in pixels, 0-based, x along columns.
     method : {"auto", "aperture", "kron", "psf"}, optional
-        How the flux is summed; "auto" fits the PSF where apertures overlap.
+        How the flux is summed; "auto" fits the PSF where apertures overlap, and always
+        in photons (method "gamma").
 
     Returns
     -------
@@ -175,6 +180,9 @@ def measure(
             f"x has the shape {np.shape(x)} and y {np.shape(y)}",
             hint="give one y for each x",
         )
+    made_by = METHODS.get(separation.provenance.method)
+    if made_by is not None and made_by.measure and method == "auto":
+        return made_by.measure(separation, np.asarray(x, float), np.asarray(y, float))
     return measure_at(separation, x, y, method=method)
 
 

@@ -201,7 +201,9 @@ def clean_file(file: Plan, request: Request) -> Generator[Progress, None, Outcom
 def _open(source: Path, request: Request) -> list[Opened]:
     if request.door.hdu == "all":
         return list(open_all(source, request.door))
-    return [open_image(source, settings=request.door)]
+    opening = request.method.opening
+    door = opening(source, request.door) if opening else request.door
+    return [open_image(source, settings=door)]
 
 
 def _planes(opened: Opened) -> Sequence[Any]:

@@ -66,6 +66,17 @@ class Collected:
         return float(fwhm) if isfinite(fwhm) and fwhm > 0 else DEFAULT_FWHM
 
     @property
+    def flux_unit(self) -> str:
+        """Unit of fluxes, "" if it is not known."""
+        separation = self.separation
+        method = METHODS.get(separation.provenance.method)
+        if method is None or method.measure is None:
+            return separation.image.unit
+        nowhere = np.zeros(0)
+        unit = method.measure(separation, nowhere, nowhere)["flux"].unit
+        return str(unit or "")
+
+    @property
     def positions(self) -> "NDArray[np.float64]":
         """Pixels of all sources, found and then clicked; shape (n, 2), x and y."""
         found = [] if self.table is None else [_xy(self.table)]
@@ -94,9 +105,11 @@ class Collected:
     def rows(self, seen: "Inspection") -> tuple[tuple[str, str], ...]:
         """Return what a window says of a source, that of the method included."""
         method = METHODS.get(self.separation.provenance.method)
-        more = () if method is None else method.inspect_rows
-        rows = more(self.separation, seen.x, seen.y) if more else ()
-        return (*seen.rows(), *rows)
+        if method is None:
+            return seen.rows()
+        rows = method.inspect_rows(self.measured, seen.x, seen.y)
+        # What a method measures itself stands in place of aperture values.
+        return rows if method.measure else (*seen.rows(), *rows)
 
     def find(self, settings: "FindSettings") -> "QTable":
         """Search the result; takes its time."""

@@ -1,6 +1,6 @@
 """Columns: measurements put into the table that users read."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bgrem_core.image import Image
-    from bgrem_core.total_flux import Measured
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.integer]
 
 DESCRIPTIONS = {
     "id": "label in SEGM, from 1",
@@ -19,8 +19,8 @@ DESCRIPTIONS = {
     "y": "row, 0-based: the centre of the first pixel is 0",
     "x_fits": "column, 1-based as in FITS and DS9",
     "y_fits": "row, 1-based as in FITS and DS9",
-    "ra": "right ascension of the WCS",
-    "dec": "declination of the WCS",
+    "ra": "right ascension of the WCS, ICRS where that is a galactic one",
+    "dec": "declination of the WCS, ICRS where that is a galactic one",
     "flux": "total flux on the photometric plane, which is not denoised",
     "flux_err": "its standard error, noise correlation included",
     "snr": "flux over its error without that of the aperture correction",
@@ -38,11 +38,47 @@ DESCRIPTIONS = {
 }
 
 
+class Measurement(Protocol):
+    """What must be known of n positions; arrays of shape (n,), NaN = unknown."""
+
+    @property
+    def flux(self) -> "Floats":
+        """Total flux, image unit."""
+
+    @property
+    def flux_err(self) -> "Floats":
+        """Its standard error."""
+
+    @property
+    def snr(self) -> "Floats":
+        """Flux over the noise."""
+
+    @property
+    def fwhm(self) -> "Floats":
+        """Full width at half maximum, pixels."""
+
+    @property
+    def a(self) -> "Floats":
+        """Standard deviation along the major axis, pixels."""
+
+    @property
+    def b(self) -> "Floats":
+        """Standard deviation along the minor axis, pixels."""
+
+    @property
+    def theta(self) -> "Floats":
+        """Direction of the major axis, degrees."""
+
+    @property
+    def flags(self) -> "Ints":
+        """`SourceFlag`."""
+
+
 def source_table(
     image: "Image",
     x: Any,
     y: Any,
-    measured: "Measured",
+    measured: Measurement,
     *,
     peak: "NDArray[Any] | None" = None,
     flux_cleaned: "Floats | None" = None,
@@ -57,8 +93,8 @@ def source_table(
         Unit, zero point and WCS.
     x, y : sequence of float, shape (n,)
         Positions, pixels, 0-based.
-    measured : Measured
-        What was measured there.
+    measured : Measurement
+        What was measured there, such as `bgrem_core.total_flux.Measured`.
     peak, flux_cleaned, npix : ndarray, optional
         Columns that only a detection knows; NaN or 0 by default.
     flags : ndarray of int, optional
@@ -161,11 +197,13 @@ def sky_position(image: "Image", x: "Floats", y: "Floats") -> tuple["Floats", "F
     Returns
     -------
     ra, dec : ndarray of float64, shape (n,)
-        NaN without a celestial WCS.
+        In the system of the WCS, ICRS for one without RA and Dec, such as a galactic
+        one; NaN without a celestial WCS.
     """
     unknown = np.full(len(x), np.nan)
     wcs = image.wcs
     if wcs is None or not len(x):
         return unknown, unknown.copy()
-    ra, dec = wcs.celestial.all_pix2world(x, y, 0)
-    return np.asarray(ra, np.float64), np.asarray(dec, np.float64)
+    from bgrem_core.io.celestial import equatorial
+
+    return equatorial(wcs.celestial, x, y)

@@ -177,9 +177,10 @@ def text_of(value: object) -> str:
 
 def _control(item: "dataclasses.Field[Any]", hint: Any) -> Control:
     types, meta = annotated_types(hint), item.metadata
-    number = int in types or float in types
-    whole = number and float not in types
     words = tuple(meta.get("choices") or ())
+    # Where any text will do, numbers are typed as such.
+    number = (int in types or float in types) and bool(words or str not in types)
+    whole = number and float not in types
     kind: Kind = "text"
     if bool in types:
         kind, number, whole = "flag", False, False

@@ -66,6 +66,8 @@ class Flag:
         words = self.item.metadata["choices"]
         if words and not number:
             return "|".join(words)
+        if number and str in self.types and not words:
+            return f"FILE|{value}"
         return "|".join([value, *words])
 
     def parse(self, text: Any) -> Any:

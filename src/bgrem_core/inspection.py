@@ -4,7 +4,7 @@ Only cut-outs are read, so that a click is answered at once; what comes back dep
 the pixel and the separation alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, isfinite, nan
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from bgrem_core.rings import ring_radii, ring_sky
 from bgrem_core.shapes import measure_shapes, moment_growth
 
 if TYPE_CHECKING:
+    from astropy.table import QTable
     from numpy.typing import NDArray
 
     from bgrem_core.planes import Block, Plane
@@ -90,6 +91,8 @@ class Inspection:
         of what cleaning took of the former.
     unit : str
         Unit of the image.
+    flux_unit : str
+        Unit of the fluxes, that of the image unless a method measures them itself.
     zeropoint : float or None
         Of magnitudes.
     """
@@ -116,6 +119,7 @@ class Inspection:
     cleaned: Curves
     residual: Curves
     unit: str = ""
+    flux_unit: str = ""
     zeropoint: float | None = None
 
     @property
@@ -177,7 +181,41 @@ def inspect(separation: "Separation", x: float, y: float) -> Inspection:
         )
     cut = _Cut(separation, round(x), round(y))
     at_x, at_y, found = cut.centre(x - cut.x0, y - cut.y0)
-    return cut.look(at_x, at_y, found=found)
+    seen = cut.look(at_x, at_y, found=found)
+    from bgrem_core.methods import METHODS
+
+    method = METHODS.get(separation.provenance.method)
+    if method is None or method.measure is None:
+        return seen
+    top, own = (
+        method.measure(separation, np.array([at[0]]), np.array([at[1]]))
+        for at in ((seen.x, seen.y), (x, y))
+    )
+    if top["snr"][0] >= own["snr"][0]:
+        return _with_own(seen, top)
+    # A maximum of few photons may be none: then the place itself was meant.
+    return _with_own(cut.look(x - cut.x0, y - cut.y0, found=False), own)
+
+
+def _with_own(seen: Inspection, table: "QTable") -> Inspection:
+    """Put what a method measured itself in place of what the aperture holds."""
+    flux, flux_err, snr = (
+        float(getattr(table[name][0], "value", table[name][0]))
+        for name in ("flux", "flux_err", "snr")
+    )
+    unit = getattr(table["flux"], "unit", None)
+    return replace(
+        seen,
+        flux=flux,
+        flux_err=flux_err,
+        snr=snr,
+        flux_cleaned=nan,
+        flux_residual=nan,
+        fwhm=nan,
+        flags=int(table["flags"][0]),
+        flux_unit=str(unit or ""),
+        zeropoint=None,
+    )
 
 
 class _Cut:
@@ -302,6 +340,7 @@ class _Cut:
             ring=ring_radii(self.fwhm),
             radii=radii,
             unit=image.unit,
+            flux_unit=image.unit,
             zeropoint=image.zeropoint,
             **curves,
         )

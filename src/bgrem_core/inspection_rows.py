@@ -11,7 +11,14 @@ from bgrem_core.sexagesimal import sexagesimal
 if TYPE_CHECKING:
     from bgrem_core.inspection import Inspection
 
-__all__ = ["HELP", "SIGNIFICANCE", "flag_words", "format_like", "inspection_rows"]
+__all__ = [
+    "HELP",
+    "SIGNIFICANCE",
+    "flag_words",
+    "format_like",
+    "inspection_rows",
+    "place_rows",
+]
 
 SIGNIFICANCE = "S/N (noise)"
 """Label of the flux over the noise alone, which is not the flux over its error."""
@@ -26,6 +33,12 @@ HELP = {
     "Flux in residual": "what the cleaned image lacks; both sum to the flux",
     KEPT: "flux in the cleaned image over the flux; the error is that of the noise "
     "that was taken away in the aperture",
+    "Flux (PSF fit)": "photons over the exposure at this place; the error is that of "
+    "the fit, background and exposure taken as known",
+    "Photons (PSF fit)": "of the whole source, 0 or more, by the Poisson likelihood of "
+    "the counts on the background and on the sources that were found",
+    "TS": "test statistic, 2 (ln L1 - ln L0), given the background; its square root is "
+    "about the significance in sigma",
 }
 """What the labels of rows mean, where a label alone does not say it."""
 
@@ -50,13 +63,7 @@ def inspection_rows(seen: "Inspection") -> tuple[tuple[str, str], ...]:
         number of decimals.
     """
     unit = f" {seen.unit}" if seen.unit else ""
-    rows = [("Position", f"x {seen.x:.2f}, y {seen.y:.2f} pix")]
-    if isfinite(seen.ra) and isfinite(seen.dec):
-        # As it is written here, each can be typed where a place is asked for.
-        rows += [
-            ("RA, Dec", sexagesimal(seen.ra, seen.dec)),
-            ("in degrees", f"{seen.ra:.5f} {seen.dec:+.5f} deg"),
-        ]
+    rows = list(place_rows(seen.x, seen.y, seen.ra, seen.dec))
     cleaned, residual = (
         format_like(value, seen.flux, seen.flux_err) + unit
         for value in (seen.flux_cleaned, seen.flux_residual)
@@ -77,6 +84,33 @@ def inspection_rows(seen: "Inspection") -> tuple[tuple[str, str], ...]:
         ("Sky ring", f"{seen.ring[0]:.1f} to {seen.ring[1]:.1f} pix"),
         ("Flags", flag_words(seen.flags)),
     ]
+    return tuple(rows)
+
+
+def place_rows(
+    x: float, y: float, ra: float, dec: float
+) -> tuple[tuple[str, str], ...]:
+    """Return what a window shows of a place.
+
+    Parameters
+    ----------
+    x, y : float
+        Pixels, 0-based.
+    ra, dec : float
+        Degrees; left out where they are not known.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Labels and texts.
+    """
+    rows = [("Position", f"x {x:.2f}, y {y:.2f} pix")]
+    if isfinite(ra) and isfinite(dec):
+        # As it is written here, each can be typed where a place is asked for.
+        rows += [
+            ("RA, Dec", sexagesimal(ra, dec)),
+            ("in degrees", f"{ra:.5f} {dec:+.5f} deg"),
+        ]
     return tuple(rows)
 
 

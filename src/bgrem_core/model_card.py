@@ -29,6 +29,7 @@ _OBJECTIVES = {
     "noise": "takes away noise",
     "joint": "takes away noise and sky",
     "expectation": "parts the counts of sources from those of the background",
+    "diffusion": "parts counts as the paper does, for comparison",
     "systematics": "maps the systematic background of raw frames",
 }
 OF_IMAGES = ("noise", "joint")
@@ -50,6 +51,7 @@ class ModelCard:
     objective : str
         What is predicted: "noise": zero-mean noise alone; "joint": noise and sky;
         "expectation": counts expected from sources and from the background;
+        "diffusion": the background of counts, as in the paper;
         "systematics": noise of a diffusion step over raw frames.
     network : str
         Key of `bgrem_core.networks.NETWORKS`.

@@ -113,6 +113,8 @@ def assumptions(separation: Separation, request: Request) -> list[str]:
     from bgrem_core.find import expected_false, has_measured_threshold
 
     image, scale, made = separation.image, separation.scale, separation.provenance
+    if request.method.assumed:
+        return [*image.assumed, *request.method.assumed(separation, request.find)]
     doubt = " (uncertain)" if scale.uncertain else ""
     wide = f"{scale.fwhm:.2f} px" if scale.fwhm == scale.fwhm else "not measured"
     measured = has_measured_threshold(separation)

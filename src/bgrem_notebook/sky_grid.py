@@ -1,8 +1,10 @@
 """Sky grid: a WCS as a table that a browser can read between."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from bgrem_core.io.celestial import equatorial
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -60,10 +62,10 @@ def _places(size: int, n: int, *, half: bool) -> "Floats":
 
 def _vectors(wcs: "WCS", x: "Floats", y: "Floats") -> "Floats":
     try:
-        sky: Any = wcs.all_pix2world(x.ravel(), y.ravel(), 0)
+        sky = equatorial(wcs, x.ravel(), y.ravel())
     except Exception:  # noqa: BLE001 - a WCS may fail in many ways beyond its field
         return np.full((*x.shape, 3), np.nan)
-    lon, lat = (np.radians(np.asarray(v, np.float64)).reshape(x.shape) for v in sky)
+    lon, lat = (np.radians(v).reshape(x.shape) for v in sky)
     return np.stack(
         [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1
     )

@@ -110,7 +110,7 @@ def _plain(column: Any) -> "NDArray[Any]":
 
 
 def _unit(collected: "Collected | None") -> str:
-    return "" if collected is None else collected.separation.image.unit
+    return "" if collected is None else collected.flux_unit
 
 
 def _rounded(values: "NDArray[Any]", decimals: int | None) -> "NDArray[Any]":

@@ -23,12 +23,14 @@ from bgrem_core.simulate.gamma_psf import (
     stamps,
 )
 from bgrem_core.simulate.gamma_sky import (
+    FILE,
     ISOTROPIC,
     Footprint,
     distance_from_held_out,
     draw_footprint,
     intensity,
     relative_exposure,
+    synthetic_cells,
 )
 from bgrem_core.simulate.gamma_sources import (
     GALACTIC,
@@ -202,6 +204,30 @@ def test_the_interpolated_fine_map_meets_the_pixels_at_their_centres(maker):
 
 
 @needs_data
+def test_the_synthetic_fine_structure_keeps_the_blocks_and_is_another_one():
+    cells = synthetic_cells()
+    with np.load(FILE) as data:
+        steps = np.concatenate([data["first"], data["steps"]], axis=1, dtype=np.int32)
+        model = np.exp(steps.cumsum(axis=1) * float(data["unit"]))
+
+    def blocks(cells):
+        means = cells.reshape(131, 6, 240, 6).mean(axis=(1, 3))
+        return means, np.log(cells / np.kron(means, np.ones((6, 6))))
+
+    (ours, ripple), (theirs, real) = blocks(cells), blocks(model)
+    assert np.std(np.log(ours / theirs)) < 0.01
+    rows = np.abs(np.arange(786) - 393) < 100
+    assert np.std(ripple[rows]) == pytest.approx(np.std(real[rows]), rel=0.35)
+    off = np.corrcoef(ripple[rows].ravel(), real[rows].ravel())[0, 1]
+    assert off < 0.9  # what is left in common are the slopes between blocks
+    place = np.array([30.125]), np.array([3.0])
+    one, other = (intensity(*place, fine=f) for f in ("model", "synthetic"))
+    assert one != other
+    assert other == pytest.approx(one, rel=0.5)
+    with pytest.raises(UsageError, match="fine='real' is unknown"):
+        intensity(*place, fine="real")
+
+
 def test_number_counts_are_those_of_4fgl_off_the_plane_and_in_it():
     with np.load(GAMMA / "4fgl_dr4_12.npz") as data:
         point = ~data["ext"]

@@ -62,7 +62,7 @@ def test_the_command_stops_and_goes_on(recipe, folder, capsys):
     path = folder / "r.json"
     path.write_text(json.dumps(recipe.as_dict()))
     arguments = ["optical", "--recipe", str(path), "--out", str(folder)]
-    assert command.main([*arguments, "--max-seconds", "0.01"]) == 0
+    assert command.main([*arguments, "--max-seconds", "1e-9"]) == 0
     assert "stopped after step 1 of 20" in capsys.readouterr().out
     assert command.main(arguments) == 0
     assert "done: 20 steps" in capsys.readouterr().out

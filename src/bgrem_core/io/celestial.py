@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from bgrem_core.io.fits import quiet
 if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.wcs import WCS
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 _NUMERIC = re.compile(r"(CRVAL|CRPIX|CDELT|CROTA)\d|(CD|PC)\d_\d|(LON|LAT)POLE")
 #: Keywords of world coordinates, those of lookup tables and of IRAF included.
@@ -29,6 +32,7 @@ _ANGLES = frozenset({
     "DEG", "DEGREE", "DEGREES", "ARCMIN", "ARCSEC", "MAS", "UAS", "RAD", "RADIAN",
     "RADIANS",
 })  # fmt: skip
+_POLE = 90.0
 _UNUSABLE = "WCS unusable: {}; there will be no sky coordinates"
 
 
@@ -57,6 +61,37 @@ def celestial_wcs(header: "Header | None", *, path: Path | None = None) -> "WCS 
         return _build(header, path)
     except Exception:  # noqa: BLE001 - a header can make the parser fail in any way
         return None
+
+
+def equatorial(wcs: "WCS", x: "Floats", y: "Floats") -> "tuple[Floats, Floats]":
+    """Return RA and Dec of pixels, also where the axes are those of the Galaxy.
+
+    Parameters
+    ----------
+    wcs : astropy.wcs.WCS
+        Celestial.
+    x, y : ndarray
+        Pixels, 0-based.
+
+    Returns
+    -------
+    ra, dec : ndarray
+        Degrees, in the system of the WCS where that has RA and Dec, else ICRS; NaN
+        where there is no sky.
+    """
+    sky: Any = wcs.all_pix2world(x, y, 0)
+    lon, lat = (np.asarray(sky[k], np.float64) for k in (wcs.wcs.lng, wcs.wcs.lat))
+    if wcs.wcs.lngtyp.strip() == "RA":
+        return lon, lat
+    from astropy.coordinates import SkyCoord
+    from astropy.wcs.utils import wcs_to_celestial_frame
+
+    good = np.isfinite(lon) & np.isfinite(lat) & (np.abs(lat) <= _POLE)
+    place = SkyCoord(
+        np.where(good, lon, 0), np.where(good, lat, 0),
+        frame=wcs_to_celestial_frame(wcs), unit="deg",
+    ).icrs  # fmt: skip
+    return np.where(good, place.ra.deg, np.nan), np.where(good, place.dec.deg, np.nan)
 
 
 def wcs_problem(values: Mapping[str, object]) -> str:

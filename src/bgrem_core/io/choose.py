@@ -19,6 +19,11 @@ _AUXILIARY = frozenset({
     "VARIANCE", "IVAR", "INVVAR", "BPM", "FLAGS", "CTX", "EXP", "SEGM", "PSF",
 })  # fmt: skip
 _FLAT = 2
+#: Cuts a patch out of a list of photons; the two names of files stand for the user's.
+GTBIN = (
+    "gtbin algorithm=CMAP evfile=photons.fits outfile=counts.fits scfile=NONE "
+    "nxpix=64 nypix=64 binsz=0.2 coordsys=GAL xref=L yref=B axisrot=0 proj=CAR"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,7 @@ def science(records: Sequence[HDURecord]) -> list[HDURecord]:
     plain = [r for r in images if r.name.upper() not in _AUXILIARY]
     found = named or plain or images
     if not found:
+        _refuse_healpix(records)
         listed = ", ".join(r.label for r in records)
         raise ImageError(f"no HDU holds an image: {listed}")
     return found
@@ -124,6 +130,7 @@ def choose(records: Sequence[HDURecord], wanted: str | None) -> tuple[HDURecord,
     if wanted is not None and wanted.lower() != "all":
         record = find(records, wanted)
         if not is_image(record):
+            _refuse_healpix([record])
             raise ImageError(
                 f"HDU {record.label} holds no image", hint=_listed(records)
             )
@@ -174,6 +181,17 @@ def sibling(
         if same and record.shape == image.shape:
             return record
     return None
+
+
+def _refuse_healpix(records: Sequence[HDURecord]) -> None:
+    """Refuse a map that has no rows and columns, and say how to get some."""
+    for record in records:
+        if str(record.values.get("PIXTYPE", "")).strip().upper() == "HEALPIX":
+            raise ImageError(
+                f"HDU {record.label} holds a HEALPix map, which has no rows and "
+                "columns",
+                hint=f"cut a patch; of photons: {GTBIN}",
+            )
 
 
 def _handle(record: HDURecord, others: Sequence[HDURecord]) -> str:

@@ -3,11 +3,12 @@
 from bgrem_core.errors import UsageError
 from bgrem_core.methods.base import Method
 from bgrem_core.methods.bgrem import BGREM
+from bgrem_core.methods.gamma import GAMMA
 from bgrem_core.methods.mesh import MESH
 
 __all__ = ["METHODS", "Method", "get_method"]
 
-METHODS: dict[str, Method] = {m.name: m for m in (BGREM, MESH)}
+METHODS: dict[str, Method] = {m.name: m for m in (BGREM, MESH, GAMMA)}
 
 
 def get_method(name: str) -> Method:

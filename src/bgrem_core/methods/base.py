@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from bgrem_core.image import Image
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
-from bgrem_core.settings import FindSettings, RunSettings
+from bgrem_core.settings import FindSettings, OpenSettings, RunSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from astropy.table import QTable
     from numpy.typing import NDArray
@@ -21,6 +23,9 @@ Find = Callable[[Separation, FindSettings], "QTable"]
 Segments = Callable[[Separation, FindSettings], "tuple[QTable, NDArray[np.int32]]"]
 Record = Callable[[Image, Any], "Steps"]
 Rows = Callable[[Separation, float, float], tuple[tuple[str, str], ...]]
+Measure = Callable[[Separation, "NDArray[np.float64]", "NDArray[np.float64]"], "QTable"]
+Lines = Callable[[Separation, FindSettings], tuple[str, ...]]
+Opening = Callable[["Path", OpenSettings], OpenSettings]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ class Method:
         The same, and the id of the source on its pixels, for the SEGM layer.
     inspect_rows : callable
         ``inspect_rows(separation, x, y)`` gives (label, text) pairs that a window adds
-        to what it shows of the clicked source.
+        to what it shows of the clicked source; with `measure` it shows them instead.
     parts : tuple of str
         Names of the parts that are taken away.
     scale_free : bool
@@ -57,6 +62,14 @@ class Method:
     record : callable or None
         ``record(image, settings)`` gives the `Steps` of a small cut-out, for those who
         want to watch the method at work.
+    measure : callable or None
+        ``measure(separation, x, y)`` gives rows of the catalogue at given places, in
+        place of what apertures and PSF of the frame say.
+    assumed : callable or None
+        ``assumed(separation, find_settings)`` gives the lines that the command prints
+        of what was assumed, in place of those on noise, PSF and sky.
+    opening : callable or None
+        ``opening(path, open_settings)`` gives how a file is opened for this method.
     """
 
     name: str
@@ -71,3 +84,6 @@ class Method:
     takes_stack: bool = False
     find_segments: Segments | None = None
     record: Record | None = None
+    measure: Measure | None = None
+    assumed: Lines | None = None
+    opening: Opening | None = None

@@ -171,7 +171,11 @@ class GammaPatch:
 
 
 def draw_diffuse(
-    rng: np.random.Generator, settings: GammaSettings, *, held_out: bool = False
+    rng: np.random.Generator,
+    settings: GammaSettings,
+    *,
+    held_out: bool = False,
+    fine: str = "model",
 ) -> DiffusePatch:
     """Draw a place on the sky and a width of the PSF.
 
@@ -183,6 +187,8 @@ def draw_diffuse(
         Ranges.
     held_out : bool, optional
         From the held-out caps, which are otherwise not touched.
+    fine : str, optional
+        Fine structure of the emission, as in `gamma_sky.intensity`.
 
     Returns
     -------
@@ -192,7 +198,9 @@ def draw_diffuse(
     side = settings.side + 2 * RADIUS
     footprint = draw_footprint(rng, pixel=settings.pixel, side=side, held_out=held_out)
     step = int(rng.integers(_SCALES))
-    return view_diffuse(footprint, settings.side, scale=_scale(settings.psf, step))
+    return view_diffuse(
+        footprint, settings.side, scale=_scale(settings.psf, step), fine=fine
+    )
 
 
 def draw_patch(

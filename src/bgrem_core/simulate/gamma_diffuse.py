@@ -48,7 +48,7 @@ class DiffusePatch:
 
 
 def view_diffuse(
-    footprint: Footprint, side: int = 64, *, scale: float = 1.0
+    footprint: Footprint, side: int = 64, *, scale: float = 1.0, fine: str = "model"
 ) -> DiffusePatch:
     """Return the diffuse sky of one square, seen through the PSF.
 
@@ -60,6 +60,8 @@ def view_diffuse(
         Pixels.
     scale : float, optional
         Factor on the width of the PSF.
+    fine : str, optional
+        Fine structure of the emission, as in `intensity`.
 
     Returns
     -------
@@ -79,7 +81,8 @@ def view_diffuse(
     psf[: 2 * RADIUS + 1, : 2 * RADIUS + 1] = kernel(footprint.pixel, scale)
     # The PSF reaches as far as the margin, so that nothing wraps round into the patch.
     seen = np.fft.irfft2(
-        np.fft.rfft2(intensity(l, b) * weight) * np.fft.rfft2(psf), s=(whole, whole)
+        np.fft.rfft2(intensity(l, b, fine=fine) * weight) * np.fft.rfft2(psf),
+        s=(whole, whole),
     )
     inner = slice(2 * RADIUS, 2 * RADIUS + side)
     return DiffusePatch(

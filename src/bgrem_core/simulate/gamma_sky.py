@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILE",
+    "FINE",
     "HELD_OUT",
     "ISOTROPIC",
     "Footprint",
@@ -27,6 +28,7 @@ __all__ = [
     "draw_footprint",
     "intensity",
     "relative_exposure",
+    "synthetic_cells",
 ]
 
 FILE = Path(__file__).parent / "data" / "gamma_sky.npz"
@@ -36,6 +38,10 @@ HELD_OUT = ((45.0, 0.0), (205.0, -38.0), (275.0, 60.0))
 """Centres (l, b) of three caps, degrees, that training never sees: 20 % of the sky."""
 HELD_OUT_RADIUS = 30.0
 """Of each cap, degrees."""
+FINE = ("model", "synthetic")
+"""Names of the structure below the size of a block of the emission model."""
+_SEED = 20261122
+_BLOCK = 6  # cells along each side of a block of the emission model
 _LATITUDE = (-90.0625, 1.375 / 6)  # lower edge of the map and height of a cell
 _LONGITUDE = (180.0, 1.5 / 6)  # left edge and width; longitude falls with the column
 
@@ -122,20 +128,35 @@ class Footprint:
         return east, north
 
 
-def intensity(l: "ArrayLike", b: "ArrayLike") -> "Double":  # noqa: E741
+def intensity(
+    l: "ArrayLike",  # noqa: E741
+    b: "ArrayLike",
+    *,
+    fine: str = "model",
+) -> "Double":
     """Return the interstellar emission, interpolated between cells of a quarter degree.
 
     Parameters
     ----------
     l, b : ndarray
         Galactic coordinates, degrees.
+    fine : str, optional
+        Structure below 1.5 deg: ``model``, that of Model O, or ``synthetic``, a random
+        field of the same strength at each place (`synthetic_cells`).
 
     Returns
     -------
     ndarray
         Intensity, ph / (cm2 s sr), 1 to 2 GeV.
+
+    Raises
+    ------
+    UsageError
+        The fine structure is unknown.
     """
-    cells, _, _ = _load()
+    if fine not in FINE:
+        raise UsageError(f"fine={fine!r} is unknown", f"use {' or '.join(FINE)}")
+    cells = _load()[0] if fine == "model" else synthetic_cells()
     ny, nx = cells.shape
     x = (_LONGITUDE[0] - np.asarray(l, float)) / _LONGITUDE[1] - 0.5
     y = np.clip(
@@ -147,6 +168,62 @@ def intensity(l: "ArrayLike", b: "ArrayLike") -> "Double":  # noqa: E741
     low = cells[iy, left] * (1 - fx) + cells[iy, right] * fx
     high = cells[iy + 1, left] * (1 - fx) + cells[iy + 1, right] * fx
     out: Double = low * (1 - fy) + high * fy
+    return out
+
+
+@lru_cache(maxsize=1)
+def synthetic_cells() -> "Float":
+    """Return the emission with another fine structure, for tests of robustness.
+
+    Block means are those of the map. Between them ln intensity is smooth, plus a
+    Gaussian random field whose power falls as k^-2.7, the slope of cirrus, and whose
+    local rms is that of the map: knots and filaments are elsewhere, as many and as
+    bright.
+
+    Returns
+    -------
+    ndarray
+        (786, 1440) float32, cells as `intensity` interpolates them.
+    """
+    from scipy import ndimage
+
+    cells = _load()[0]
+    blocks = np.log(_block_means(cells))
+    smooth = _between_blocks(blocks)
+    own = np.log(cells) - smooth
+    modes = ("nearest", "wrap")
+    strength = np.sqrt(ndimage.gaussian_filter(own**2, 2 * _BLOCK, mode=modes))
+    rng = np.random.default_rng(_SEED)
+    ky = np.fft.fftfreq(cells.shape[0])[:, None]
+    kx = np.fft.rfftfreq(cells.shape[1])[None, :]
+    k = np.hypot(ky, kx)
+    power = np.where(k > 1 / (2 * _BLOCK), np.maximum(k, 1e-9) ** -2.7, 0)
+    white = np.fft.rfft2(rng.standard_normal(cells.shape))
+    texture = np.fft.irfft2(white * np.sqrt(power), s=cells.shape)
+    out = np.exp(smooth + strength * texture / texture.std())
+    for _ in range(3):
+        out *= np.exp(_between_blocks(blocks - np.log(_block_means(out))))
+    made: Float = out.astype(np.float32)
+    made.flags.writeable = False
+    return made
+
+
+def _block_means(cells: "NDArray[np.floating]") -> "Double":
+    ny, nx = (n // _BLOCK for n in cells.shape)
+    shaped = cells.reshape(ny, _BLOCK, nx, _BLOCK)
+    return np.asarray(shaped.mean(axis=(1, 3), dtype=float))
+
+
+def _between_blocks(blocks: "Double") -> "Double":
+    """Return values at the cells, interpolated between the centres of blocks."""
+    from scipy import ndimage
+
+    ny, nx = blocks.shape
+    wide = np.concatenate([blocks[:, -1:], blocks, blocks[:, :1]], axis=1)
+    y = (np.arange(ny * _BLOCK) + 0.5) / _BLOCK - 0.5
+    x = (np.arange(nx * _BLOCK) + 0.5) / _BLOCK + 0.5
+    at = np.meshgrid(y, x, indexing="ij")
+    out: Double = ndimage.map_coordinates(wide, at, order=1, mode="nearest")
     return out
 
 

@@ -18,6 +18,7 @@ MODELS = {
     "optical": ("optical", "survey"),
     "optical-paper": ("optical", "survey"),
     "gamma": ("gamma",),
+    "gamma-paper": ("gamma-paper",),
     "satellites": ("satellites",),
 }
 """Families whose recipes each model takes."""

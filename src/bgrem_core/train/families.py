@@ -2,11 +2,12 @@
 
 from bgrem_core.train.family import Family
 from bgrem_core.train.gamma import GAMMA
+from bgrem_core.train.gamma_paper import GAMMA_PAPER
 from bgrem_core.train.optical import OPTICAL, SURVEY
 from bgrem_core.train.satellites import SATELLITES
 
 __all__ = ["FAMILIES"]
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (GAMMA, OPTICAL, SATELLITES, SURVEY)
+    family.name: family for family in (GAMMA, GAMMA_PAPER, OPTICAL, SATELLITES, SURVEY)
 }

@@ -157,7 +157,7 @@ def shipped(model: str, name: str) -> Path:
     Parameters
     ----------
     model : str
-        ``optical``, ``optical-paper``, ``gamma`` or ``satellites``.
+        ``optical``, ``optical-paper``, ``gamma``, ``gamma-paper`` or ``satellites``.
     name : str
         ``cpu`` or ``gpu``; ``long`` for ``optical``.
 

@@ -108,6 +108,18 @@ fifth of the sky, were held out.""",
 - Real photons were not tested.""",
 )
 
+_DIFFUSION = Words(
+    use="""\
+The paper's objective and network on counts of gamma rays, for comparison: the
+background is predicted and taken away in reverse steps (`bgrem_core.sampler`). What is
+expected, or photons, goes in over its median, less 1.""",
+    not_for="""\
+Work on photons: the method gamma takes a model with the objective `expectation`.""",
+    data=_EXPECTATION.data,
+    failures="""\
+- Photons: with the statistics infinite the network has seen no Poisson noise.""",
+)
+
 _SYSTEMATICS = Words(
     use="""\
 Systematic background of single raw frames that follow the geostationary belt: star
@@ -150,6 +162,7 @@ WORDS: dict[str, Words] = {
     "noise": _NOISE,
     "joint": _JOINT,
     "expectation": _EXPECTATION,
+    "diffusion": _DIFFUSION,
     "systematics": _SYSTEMATICS,
 }
 

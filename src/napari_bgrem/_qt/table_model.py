@@ -142,7 +142,7 @@ class SourceModel(QAbstractTableModel):
         number = 1 + int(np.sum(self._columns["id"] < 0))
         more = _columns([inspection], first=number)
         self.beginInsertRows(QModelIndex(), row, row)
-        self._unit = self._unit or inspection.unit
+        self._unit = self._unit or inspection.flux_unit
         self._columns = {n: np.concatenate([self._columns[n], more[n]]) for n in NAMES}
         self._order = np.append(self._order, row)
         self.endInsertRows()
@@ -284,4 +284,4 @@ def _unit_of(table: "QTable | None", clicked: "Sequence[Inspection]") -> str:
     unit = None if table is None else getattr(table["flux"], "unit", None)
     if unit is not None:
         return str(unit)
-    return clicked[0].unit if clicked else ""
+    return clicked[0].flux_unit if clicked else ""
