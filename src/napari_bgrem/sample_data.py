@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_bgrem.layers import LayerData
 
-__all__ = ["TABLE", "cfhtls_g", "decam_i", "decam_r", "simulated"]
+__all__ = ["TABLE", "cfhtls_g", "decam_i", "decam_r", "photons", "simulated"]
 
 TABLE = "table"
 """Key of a layer's metadata: the catalogue of which it shows the positions."""
@@ -37,6 +37,11 @@ def decam_i() -> "list[LayerData]":
 def cfhtls_g() -> "list[LayerData]":
     """Return the layers of the sample with the saturated star."""
     return _sample("cfhtls_g")
+
+
+def photons() -> "list[LayerData]":
+    """Return the layers of the simulated gamma rays: photons, and what was put in."""
+    return _sample("photons")
 
 
 def simulated() -> "list[LayerData]":

@@ -27,6 +27,7 @@ def test_every_sample_has_the_hash_that_its_readme_says():
         ("cfhtls_g", (440, 440)),
         ("decam_i", (256, 256)),
         ("decam_r", (375, 280)),
+        ("photons", (128, 128)),
         ("simulated", (640, 640)),
     ],
 )
@@ -41,9 +42,9 @@ def test_an_unknown_sample_is_named():
         samples.path("m31")
 
 
-def test_only_the_simulated_sample_has_a_truth():
+def test_only_the_simulated_samples_have_a_truth():
     known = [name for name in samples.names() if samples.truth(name) is not None]
-    assert known == ["simulated"]
+    assert known == ["photons", "simulated"]
     with pytest.raises(UsageError, match="'m31' is not known"):
         samples.truth("m31")
 
@@ -97,3 +98,31 @@ def test_cleaning_the_simulated_sample_finds_what_was_put_in():
     assert np.count_nonzero(result.hit) > 150
     assert np.count_nonzero(result.false) <= 4
     assert np.mean(result.recovered[bright]) > 0.9
+
+
+def test_the_script_makes_the_same_photons_again():
+    folder = Path(__file__).parents[2] / "scripts"
+    patch, counts = runpy.run_path(str(folder / "make_photons_sample.py"))["draw"]()
+    image = open_image(samples.path("photons"))
+    assert np.mean(counts != image.data) < 1e-3
+    truth = samples.truth("photons")
+    assert len(truth) == len(patch.catalogue)
+    assert str(truth["flux"].unit) == "ct"
+    # Row 0 is the lowest, and the WCS puts the sources where they were drawn.
+    l, b = patch.footprint.coordinates(  # noqa: E741
+        truth["x"].value - 63.5, truth["y"].value - 63.5
+    )
+    sky = image.wcs.all_pix2world(truth["x"].value, truth["y"].value, 0)
+    np.testing.assert_allclose(sky[0], l, atol=1e-4)
+    np.testing.assert_allclose(sky[1], b, atol=1e-4)
+
+
+def test_the_method_gamma_finds_the_sources_of_the_photons():
+    from bgrem_core import clean, find_sources
+    from bgrem_core.truth import match
+
+    found = find_sources(clean(samples.path("photons"), method="gamma"))
+    found = found[found["ts"] > 25]
+    result = match(found, samples.truth("photons"), fwhm=found.meta["fwhm"])
+    assert np.mean(result.recovered[result.snr >= 5]) > 0.75
+    assert np.count_nonzero(result.false) <= 8

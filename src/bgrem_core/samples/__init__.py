@@ -1,4 +1,4 @@
-"""Frames that ship with the package: real ones, and a simulated one with its truth.
+"""Frames that ship with the package: real ones, and simulated ones with their truth.
 
 README.md says whence they come.
 """
@@ -64,8 +64,9 @@ def truth(name: str) -> "QTable | None":
     -------
     astropy.table.QTable or None
         Columns x, y (pixels, 0-based), flux (unit of the image), snr (the best that a
-        linear filter can reach in white noise), kind and size (half-light radius in
-        pixels before the PSF), the brightest source first; None for a real frame.
+        linear filter can reach in white noise; of photons the square root of the
+        Asimov TS), kind and size (half-light radius in pixels before the PSF), the
+        brightest source first; None for a real frame.
 
     Raises
     ------
