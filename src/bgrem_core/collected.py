@@ -77,6 +77,12 @@ class Collected:
         return str(unit or "")
 
     @property
+    def columns(self) -> tuple[tuple[str, str, int], ...]:
+        """What the method adds to a table: name, title, decimals of each column."""
+        method = METHODS.get(self.separation.provenance.method)
+        return () if method is None else method.columns
+
+    @property
     def positions(self) -> "NDArray[np.float64]":
         """Pixels of all sources, found and then clicked; shape (n, 2), x and y."""
         found = [] if self.table is None else [_xy(self.table)]

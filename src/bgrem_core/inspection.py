@@ -4,7 +4,7 @@ Only cut-outs are read, so that a click is answered at once; what comes back dep
 the pixel and the separation alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import hypot, isfinite, nan
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,12 @@ from bgrem_core.rings import ring_radii, ring_sky
 from bgrem_core.shapes import measure_shapes, moment_growth
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from astropy.table import QTable
     from numpy.typing import NDArray
 
+    from bgrem_core.methods.base import Method
     from bgrem_core.planes import Block, Plane
     from bgrem_core.separation import Separation
 
@@ -95,6 +98,8 @@ class Inspection:
         Unit of the fluxes, that of the image unless a method measures them itself.
     zeropoint : float or None
         Of magnitudes.
+    own : mapping
+        Values of the columns that the method adds to the catalogue, by their names.
     """
 
     x: float
@@ -121,6 +126,7 @@ class Inspection:
     unit: str = ""
     flux_unit: str = ""
     zeropoint: float | None = None
+    own: "Mapping[str, float]" = field(default_factory=dict)
 
     @property
     def mag(self) -> float:
@@ -192,17 +198,18 @@ def inspect(separation: "Separation", x: float, y: float) -> Inspection:
         for at in ((seen.x, seen.y), (x, y))
     )
     if top["snr"][0] >= own["snr"][0]:
-        return _with_own(seen, top)
+        return _with_own(seen, top, method)
     # A maximum of few photons may be none: then the place itself was meant.
-    return _with_own(cut.look(x - cut.x0, y - cut.y0, found=False), own)
+    return _with_own(cut.look(x - cut.x0, y - cut.y0, found=False), own, method)
 
 
-def _with_own(seen: Inspection, table: "QTable") -> Inspection:
+def _with_own(seen: Inspection, table: "QTable", method: "Method") -> Inspection:
     """Put what a method measured itself in place of what the aperture holds."""
-    flux, flux_err, snr = (
-        float(getattr(table[name][0], "value", table[name][0]))
-        for name in ("flux", "flux_err", "snr")
-    )
+
+    def value(name: str) -> float:
+        return float(getattr(table[name][0], "value", table[name][0]))
+
+    flux, flux_err, snr = (value(name) for name in ("flux", "flux_err", "snr"))
     unit = getattr(table["flux"], "unit", None)
     return replace(
         seen,
@@ -215,6 +222,7 @@ def _with_own(seen: Inspection, table: "QTable") -> Inspection:
         flags=int(table["flags"][0]),
         flux_unit=str(unit or ""),
         zeropoint=None,
+        own={name: value(name) for name, *_ in method.columns},
     )
 
 
@@ -342,7 +350,9 @@ class _Cut:
             unit=image.unit,
             flux_unit=image.unit,
             zeropoint=image.zeropoint,
-            **curves,
+            original=curves["original"],
+            cleaned=curves["cleaned"],
+            residual=curves["residual"],
         )
 
     def _correction(self, radius: float) -> float:

@@ -56,11 +56,14 @@ def frame_of(collected: "Collected | None") -> "pd.DataFrame":
     import pandas as pd
 
     columns: dict[str, Any] = {}
+    own = () if collected is None else collected.columns
     found = _found(collected)
     clicked = _clicked(collected)
     unit = _unit(collected)
-    for name, title, decimals in _COLUMNS:
+    for name, title, decimals in (*_COLUMNS, *own):
         values = np.concatenate([found[name], clicked[name]])
+        if name in _SHAPES and own and not np.isfinite(values).any():
+            continue
         head = f"{title} ({unit})" if unit and title in _FLUXES else title
         columns[head] = _rounded(values, decimals)
     ra, dec = (np.concatenate([found[n], clicked[n]]) for n in ("ra", "dec"))
@@ -83,24 +86,28 @@ _COLUMNS: "tuple[tuple[str, str, int | None], ...]" = (
     ("fwhm", "FWHM", 2),
     ("flux_cleaned", "Flux cleaned", None),
 )
+_SHAPES = ("fwhm", "flux_cleaned")
+"""Columns that a method with some of its own may leave empty."""
 _FLUXES = ("Flux", "Error", "Flux cleaned")
 _NAMES = (*(name for name, _, _ in _COLUMNS), "ra", "dec", "flags")
 
 
 def _found(collected: "Collected | None") -> "dict[str, NDArray[Any]]":
     table = None if collected is None else collected.table
+    own = () if collected is None else collected.columns
+    names = (*_NAMES, *(name for name, *_ in own))
     if table is None:
-        return {name: np.zeros(0) for name in _NAMES}
+        return {name: np.zeros(0) for name in names}
     unknown = np.full(len(table), np.nan)
     columns = set(table.colnames)
-    return {
-        name: _plain(table[name]) if name in columns else unknown for name in _NAMES
-    }
+    return {name: _plain(table[name]) if name in columns else unknown for name in names}
 
 
 def _clicked(collected: "Collected | None") -> "dict[str, NDArray[Any]]":
     seen = [] if collected is None else collected.clicked
     made = {n: np.array([getattr(s, n) for s in seen]) for n in _NAMES if n != "id"}
+    for name, *_ in () if collected is None else collected.columns:
+        made[name] = np.array([s.own.get(name, np.nan) for s in seen], np.float64)
     # Numbers below zero: clicked, not found.
     return {**made, "id": -np.arange(1, len(seen) + 1)}
 

@@ -587,3 +587,20 @@ def test_a_session_previews_runs_finds_and_inspects(counts):
 def test_the_psf_of_a_window_is_that_of_the_photons(result):
     assert result.scale.fwhm == pytest.approx(gamma_maps.PSF.fwhm)
     assert result.scale.source == "Poisson"
+
+
+def test_what_a_window_s_table_shows_beside_the_common_columns(counts):
+    result = clean(counts)
+    now = Collected(separation=result, table=bgrem_core.find_sources(result))
+    assert now.columns == (("ts", "TS", 1),)
+    seen = now.look(30.0, 20.0)
+    row = bgrem_core.measure(now.measured, [seen.x], [seen.y])[0]
+    assert seen.own == {"ts": pytest.approx(float(row["ts"]))}
+    assert seen.own["ts"] > 100
+
+
+def test_methods_without_columns_of_their_own_add_none():
+    image = np.random.default_rng(1).normal(100, 5, (64, 64))
+    now = Collected(separation=bgrem_core.clean(image, method="mesh"))
+    assert now.columns == ()
+    assert now.look(20.0, 20.0).own == {}

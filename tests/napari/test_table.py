@@ -199,3 +199,24 @@ def test_ten_thousand_sources_are_no_effort(qtbot):
     table.select(5000)
     table.grab()
     assert time.perf_counter() - start < 2
+
+
+def test_a_method_s_own_columns_stand_behind_the_s_n(qtbot):
+    table, found = SourceTable(), made(3)
+    qtbot.addWidget(table)
+    found["ts"] = [50.25, 9.0, np.nan]
+    found["fwhm"] *= np.nan
+    table.fill(found, own=[("ts", "TS", 1)])
+    model = table.sources
+    heads = [model.headerData(k, Qt.Orientation.Horizontal) for k in range(model.columnCount())]
+    place = heads.index("TS")
+    assert heads[place - 1 : place + 2] == ["S/N", "TS", "FWHM"]
+    assert [model.data(model.index(k, place)) for k in range(3)] == ["50.2", "9.0", ""]
+    assert table.isColumnHidden(heads.index("FWHM"))
+    assert not table.isColumnHidden(place)
+    table.sortByColumn(place, Qt.SortOrder.DescendingOrder)
+    assert model.row_at(0) == 0
+    assert model.as_text([0]).splitlines()[0].split("\t")[-1] == "ts"
+    table.fill(made(3))
+    assert model.columnCount() == 10
+    assert not table.isColumnHidden(heads.index("FWHM") - 1)

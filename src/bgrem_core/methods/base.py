@@ -68,6 +68,8 @@ class Method:
     assumed : callable or None
         ``assumed(separation, find_settings)`` gives the lines that the command prints
         of what was assumed, in place of those on noise, PSF and sky.
+    columns : tuple of (str, str, int)
+        What it adds to the catalogue and a window's table shows: name, title, decimals.
     opening : callable or None
         ``opening(path, open_settings)`` gives how a file is opened for this method.
     """
@@ -86,4 +88,5 @@ class Method:
     record: Record | None = None
     measure: Measure | None = None
     assumed: Lines | None = None
+    columns: tuple[tuple[str, str, int], ...] = ()
     opening: Opening | None = None

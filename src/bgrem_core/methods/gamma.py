@@ -444,6 +444,7 @@ GAMMA = Method(
     parts=("background",),
     scale_free=False,
     measure=measure,
+    columns=(("ts", "TS", 1),),
     assumed=assumed,
     opening=choose_plane,
 )

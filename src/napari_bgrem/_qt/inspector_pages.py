@@ -118,7 +118,7 @@ class SourcesPage(QWidget):
 
     def fill(self, now: "Collected") -> None:
         """Show the sources of a result in place of what was shown."""
-        self.table.fill(now.table, now.clicked)
+        self.table.fill(now.table, now.clicked, now.columns)
         rows = now.match.rows() if now.match else ()
         self.truth.show_rows(rows)
         self.truth.setVisible(bool(rows))

@@ -6,7 +6,7 @@ from qtpy.QtCore import QItemSelectionModel, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView
 
-from napari_bgrem._qt.table_model import COLUMNS, SourceModel
+from napari_bgrem._qt.table_model import SourceModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,10 @@ class SourceTable(QTableView):
         self.selectionModel().currentRowChanged.connect(self._on_current)
 
     def fill(
-        self, table: "QTable | None", clicked: "Sequence[Inspection]" = ()
+        self,
+        table: "QTable | None",
+        clicked: "Sequence[Inspection]" = (),
+        own: "Sequence[tuple[str, str, int]]" = (),
     ) -> None:
         """Show a catalogue and clicked sources in place of what was shown.
 
@@ -69,10 +72,12 @@ class SourceTable(QTableView):
             What `find_sources` returned.
         clicked : sequence of Inspection, optional
             Sources beside it.
+        own : sequence of (str, str, int), optional
+            Columns of the method: name, title, decimals.
         """
         self._quiet = True
         try:
-            self.sources.fill(table, clicked)
+            self.sources.fill(table, clicked, own)
         finally:
             self._quiet = False
         self._fit()
@@ -116,9 +121,8 @@ class SourceTable(QTableView):
 
     def _fit(self) -> None:
         """Fit the columns to what is in view, and hide those that say nothing."""
-        for column, shown in enumerate(COLUMNS):
-            if shown.name in ("ra", "dec"):
-                self.setColumnHidden(column, not self.sources.has_sky)
+        for column, shown in enumerate(self.sources.shown):
+            self.setColumnHidden(column, not self.sources.says(shown.name))
         self.resizeColumnsToContents()
 
     def _on_current(self, current: Any) -> None:

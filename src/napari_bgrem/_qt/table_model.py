@@ -97,7 +97,9 @@ COLUMNS = (
     _Shown("flags", "Flags", _flags),
 )
 """From what is read first to what is read last: a dock is narrow."""
-HEADS = {"flux": HELP["Flux"], "snr": HELP[SIGNIFICANCE]}
+_FIRST = 5
+"""Columns that stand before those of a method."""
+HEADS = {"flux": HELP["Flux"], "snr": HELP[SIGNIFICANCE], "ts": HELP["TS"]}
 """Tooltips of heads that say more than the description of a column."""
 _FLUXES = ("flux", "flux_cleaned")
 
@@ -115,9 +117,14 @@ class SourceModel(QAbstractTableModel):
         self._order = np.zeros(0, np.intp)
         self._sorted = (-1, Qt.SortOrder.AscendingOrder)
         self._unit = ""
+        self._own: tuple[str, ...] = ()
+        self.shown: tuple[_Shown, ...] = COLUMNS
 
     def fill(
-        self, table: "QTable | None", clicked: "Sequence[Inspection]" = ()
+        self,
+        table: "QTable | None",
+        clicked: "Sequence[Inspection]" = (),
+        own: "Sequence[tuple[str, str, int]]" = (),
     ) -> None:
         """Show a catalogue and clicked sources in place of what was shown.
 
@@ -127,12 +134,19 @@ class SourceModel(QAbstractTableModel):
             What `find_sources` returned.
         clicked : sequence of Inspection, optional
             Sources beside it.
+        own : sequence of (str, str, int), optional
+            Columns of the method: name, title, decimals.
         """
         self.beginResetModel()
         self._unit = _unit_of(table, clicked)
-        found = _columns([]) if table is None else _catalogue(table)
-        more = _columns(clicked)
-        self._columns = {n: np.concatenate([found[n], more[n]]) for n in NAMES}
+        self._own = tuple(name for name, *_ in own)
+        more = (_Shown(name, title, _number(name, n)) for name, title, n in own)
+        self.shown = (*COLUMNS[:_FIRST], *more, *COLUMNS[_FIRST:])
+        found = _columns([], own=self._own)
+        if table is not None:
+            found = _catalogue(table, self._own)
+        seen = _columns(clicked, own=self._own)
+        self._columns = {n: np.concatenate([found[n], seen[n]]) for n in self.names}
         self._order = self._sorted_rows()
         self.endResetModel()
 
@@ -140,10 +154,12 @@ class SourceModel(QAbstractTableModel):
         """Add a clicked source at the end; return its row."""
         row = len(self._order)
         number = 1 + int(np.sum(self._columns["id"] < 0))
-        more = _columns([inspection], first=number)
+        more = _columns([inspection], first=number, own=self._own)
         self.beginInsertRows(QModelIndex(), row, row)
         self._unit = self._unit or inspection.flux_unit
-        self._columns = {n: np.concatenate([self._columns[n], more[n]]) for n in NAMES}
+        self._columns = {
+            n: np.concatenate([self._columns[n], more[n]]) for n in self.names
+        }
         self._order = np.append(self._order, row)
         self.endInsertRows()
         return row
@@ -169,15 +185,23 @@ class SourceModel(QAbstractTableModel):
         return row if away[row] <= within else None
 
     @property
-    def has_sky(self) -> bool:
-        """Whether any source has RA and Dec."""
-        return bool(np.isfinite(self._columns["ra"]).any())
+    def names(self) -> tuple[str, ...]:
+        """Columns that are kept, in the order in which they are copied."""
+        return (*NAMES, *self._own)
+
+    def says(self, name: str) -> bool:
+        """Whether a column has anything to say.
+
+        Places on the sky may be unknown, shapes where a method has columns of its own.
+        """
+        optional = ("ra", "dec", *(("fwhm", "flux_cleaned") if self._own else ()))
+        return name not in optional or bool(np.isfinite(self._columns[name]).any())
 
     def as_text(self, rows: "Sequence[int]") -> str:
         """Return rows as lines of values between tabs, under their names."""
-        lines = ["\t".join(NAMES)]
+        lines = ["\t".join(self.names)]
         for row in rows:
-            values = (self._columns[name][row] for name in NAMES)
+            values = (self._columns[name][row] for name in self.names)
             lines.append("\t".join(f"{value:.10g}" for value in values))
         return "\n".join(lines) + "\n"
 
@@ -191,13 +215,13 @@ class SourceModel(QAbstractTableModel):
     def columnCount(self, parent: Any = None) -> int:  # noqa: N802 - Qt says so
         """Return the number of columns."""
         inside = parent is not None and parent.isValid()
-        return 0 if inside else len(COLUMNS)
+        return 0 if inside else len(self.shown)
 
     def data(self, index: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what Qt asks of a cell."""
         if not index.isValid():
             return None
-        shown = COLUMNS[index.column()]
+        shown = self.shown[index.column()]
         row = self.row_at(index.row())
         if role == Qt.ItemDataRole.DisplayRole:
             return shown.text(self._columns, row)
@@ -218,12 +242,12 @@ class SourceModel(QAbstractTableModel):
         """Return what Qt asks of a head."""
         if orientation != Qt.Orientation.Horizontal:
             return None
-        shown = COLUMNS[section]
+        shown = self.shown[section]
         if role == Qt.ItemDataRole.DisplayRole:
             unit = self._unit if shown.name in _FLUXES else ""
             return f"{shown.title} ({unit})" if unit else shown.title
         if role == Qt.ItemDataRole.ToolTipRole:
-            return HEADS.get(shown.name, DESCRIPTIONS[shown.name])
+            return HEADS.get(shown.name) or DESCRIPTIONS.get(shown.name)
         return None
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
@@ -242,20 +266,20 @@ class SourceModel(QAbstractTableModel):
     def _sorted_rows(self) -> "NDArray[np.intp]":
         column, order = self._sorted
         rows = np.arange(len(self._columns["id"]))
-        if not 0 <= column < len(COLUMNS):
+        if not 0 <= column < len(self.shown):
             return rows
-        values = self._columns[COLUMNS[column].name].astype(np.float64)
+        values = self._columns[self.shown[column].name].astype(np.float64)
         if order == Qt.SortOrder.DescendingOrder:
             values = -values
         return np.argsort(values, kind="stable")
 
 
-def _catalogue(table: "QTable") -> "dict[str, Column]":
+def _catalogue(table: "QTable", own: "Sequence[str]") -> "dict[str, Column]":
     """Return the columns of a catalogue, NaN where it has none."""
     unknown = np.full(len(table), np.nan)
     columns = {
         name: _plain(table[name]) if name in table.colnames else unknown
-        for name in NAMES
+        for name in (*NAMES, *own)
     }
     if "id" not in table.colnames:
         columns["id"] = np.arange(1, len(table) + 1)
@@ -264,13 +288,18 @@ def _catalogue(table: "QTable") -> "dict[str, Column]":
     return columns
 
 
-def _columns(clicked: "Sequence[Inspection]", first: int = 1) -> "dict[str, Column]":
+def _columns(
+    clicked: "Sequence[Inspection]", first: int = 1, own: "Sequence[str]" = ()
+) -> "dict[str, Column]":
     """Return columns of clicked sources; these have negative numbers."""
     columns: dict[str, Column] = {
         name: np.array([getattr(one, name) for one in clicked], np.float64)
         for name in NAMES
         if name not in ("id", "flags")
     }
+    for name in own:
+        values = [one.own.get(name, np.nan) for one in clicked]
+        columns[name] = np.array(values, np.float64)
     columns["id"] = -np.arange(first, first + len(clicked))
     columns["flags"] = np.array([one.flags for one in clicked], int)
     return columns
