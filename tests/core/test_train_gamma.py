@@ -115,7 +115,7 @@ def test_a_perfect_network_has_no_error_left():
     assert figures["ln_rms"] == pytest.approx(0, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", ["cpu", "gpu", "long"])
 def test_the_shipped_recipes_are_read(name):
     read = Recipe.read(RECIPES / f"gamma_{name}.json")
     assert isinstance(read.data, GammaData)

@@ -100,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
         "--recipe",
         default="cpu",
         help="cpu (default; at most 40 minutes of two cores), gpu, or a .json file; "
-        "optical has long too: two hours, the full simulator, which needs "
+        "gamma and optical have long too: up to two hours, and for optical "
+        "the full simulator, which needs "
         "napari-bgrem[train]",
     )
     parser.add_argument(
