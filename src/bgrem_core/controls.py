@@ -54,6 +54,8 @@ class Control:
         One sentence.
     advanced : bool
         Hidden until asked for.
+    empty : str
+        What is shown in place of None.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Control:
     unit: str = ""
     help: str = ""
     advanced: bool = False
+    empty: str = "auto"
 
     @property
     def expected(self) -> str:
@@ -204,6 +207,7 @@ def _control(item: "dataclasses.Field[Any]", hint: Any) -> Control:
         unit=meta.get("unit", ""),
         help=meta.get("help", ""),
         advanced=meta.get("advanced", False),
+        empty=meta.get("empty", "auto"),
     )
 
 

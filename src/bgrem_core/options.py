@@ -19,6 +19,7 @@ def option(
     choices: tuple[str, ...] = (),
     advanced: bool = False,
     flags: tuple[str, ...] = (),
+    empty: str = "auto",
 ) -> Any:
     """Declare one option of a settings dataclass.
 
@@ -38,6 +39,8 @@ def option(
         Hidden in the forms until asked for.
     flags : tuple of str, optional
         Flags of the command line; by default made from the field's name.
+    empty : str, optional
+        What a form shows in place of None.
 
     Returns
     -------
@@ -51,6 +54,7 @@ def option(
         "choices": choices,
         "advanced": advanced,
         "flags": flags,
+        "empty": empty,
     }
     return field(default=default, metadata=metadata)
 

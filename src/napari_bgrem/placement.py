@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["face_the_sky", "placement_like", "placement_of", "turn_up"]
 
 _ARCSEC = 3600
+_COARSE = 60
+"""Side of a pixel, arcsec, from which degrees are read more easily."""
 
 
 def placement_of(image: "Image") -> dict[str, Any]:
@@ -30,12 +32,15 @@ def placement_of(image: "Image") -> dict[str, Any]:
     -------
     dict
         Keywords of a layer: with a celestial WCS the scale of a pixel in arcseconds,
-        so that the scale bar shows those; else pixels.
+        or degrees where that is large, so that the scale bar shows those; else pixels.
     """
     side = _pixel_side(image)
     if side is None:
         return {"scale": (1.0, 1.0), "units": ("pixel", "pixel")}
-    return {"scale": (side, side), "units": ("arcsec", "arcsec")}
+    unit = "arcsec"
+    if side >= _COARSE:
+        side, unit = side / _ARCSEC, "deg"
+    return {"scale": (side, side), "units": (unit, unit)}
 
 
 def placement_like(layer: "Layer", ndim: int = 2) -> dict[str, Any]:

@@ -163,3 +163,9 @@ def test_numbers_come_back_if_the_settings_take_them(case, number):
         back = parse(control, str(number))
         assert math.isclose(back, number, rel_tol=1e-15)
         assert isinstance(back, int if control.whole else float)
+
+
+def test_a_form_says_what_nothing_means():
+    shown = {c.name: c.empty for c in controls(METHODS["gamma"].settings)}
+    assert shown["exposure"] == "unknown"
+    assert shown["margin"] == "auto"

@@ -72,8 +72,9 @@ def test_real_files_read_as_astropy_reads_them(name):
         np.testing.assert_array_equal(data, hdu.data.astype(np.float32))
         for key in ("CRVAL1", "CRPIX2", "CTYPE1"):
             assert keywords["metadata"]["header"][key] == hdu.header[key]
-    known = {"cfhtls_g": 0.186, "simulated": 0.25, "photons": 720}
+    known = {"cfhtls_g": 0.186, "simulated": 0.25, "photons": 0.2}
     assert keywords["scale"][0] == pytest.approx(known.get(name, 0.263), rel=0.01)
+    assert keywords["units"][0] == ("deg" if name == "photons" else "arcsec")
 
 
 def test_all_images_of_a_file_are_read_and_what_is_no_science_is_hidden(sky, save):

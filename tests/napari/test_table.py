@@ -208,7 +208,10 @@ def test_a_method_s_own_columns_stand_behind_the_s_n(qtbot):
     found["fwhm"] *= np.nan
     table.fill(found, own=[("ts", "TS", 1)])
     model = table.sources
-    heads = [model.headerData(k, Qt.Orientation.Horizontal) for k in range(model.columnCount())]
+    heads = [
+        model.headerData(k, Qt.Orientation.Horizontal)
+        for k in range(model.columnCount())
+    ]
     place = heads.index("TS")
     assert heads[place - 1 : place + 2] == ["S/N", "TS", "FWHM"]
     assert [model.data(model.index(k, place)) for k in range(3)] == ["50.2", "9.0", ""]

@@ -90,6 +90,7 @@ class GammaSettings(RunSettings):
         default=None,
         help="exposure, or a FITS map of it on any WCS; without it fluxes are counts",
         unit="cm2 s",
+        empty="unknown",
     )
     anyway: bool = option(
         default=False,

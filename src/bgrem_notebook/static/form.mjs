@@ -149,7 +149,7 @@ class Entry {
 
   _line() {
     const { control } = this;
-    this._makeInput(control.optional ? control.default || "auto" : control.default);
+    this._makeInput(control.optional ? control.default || control.empty : control.default);
     this.main = this.input;
     const row = make("span", { class: "bg-row" }, this.input, ...unitOf(control));
     this.root = labelled(control.label, row);

@@ -87,7 +87,7 @@ class Entry(QWidget):
         box.setAccessibleName(control.label)
         box.setMinimumContentsLength(8)
         if control.optional:
-            box.addItem("auto", "")
+            box.addItem(control.empty, "")
         for word in control.choices or ("yes", "no"):
             box.addItem(word, word)
         box.setEditable(control.free)
@@ -115,7 +115,7 @@ class Entry(QWidget):
         control, line = self.control, QLineEdit()
         line.setAccessibleName(control.label)
         default = text_of(control.default)
-        line.setPlaceholderText(default or ("auto" if control.optional else ""))
+        line.setPlaceholderText(default or (control.empty if control.optional else ""))
         line.textChanged.connect(self._typed)
         row.addWidget(line, 1)
         self.setFocusProxy(line)

@@ -112,7 +112,7 @@ export class StarField {
 
 const control = (name, label, kind, more = {}) => ({
   name, label, kind, value: "", default: "", optional: false, low: null, high: null,
-  choices: [], free: false, whole: false, unit: "", help: "", advanced: false,
+  choices: [], free: false, whole: false, unit: "", help: "", advanced: false, empty: "auto",
   expected: "", ...more,
 });
 
