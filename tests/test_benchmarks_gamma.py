@@ -226,7 +226,11 @@ def test_bias_and_pulls_of_known_errors_come_back(room):
 def test_without_noise_fits_on_the_exact_background_have_no_bias(room):
     drawn = room.draws.draw("nominal PSF", 1, 4)
     exact = room.draws.Drawn(number=0, patch=drawn.patch, counts=drawn.expected)
-    row = room.jobs.forced(exact, drawn.patch.background, None, None)
+    arm = room.arms.Arm(name=room.arms.EXACT)
+    task = room.jobs.Task(
+        what="forced", kind="nominal PSF", seed=1, patches=(4,), arm=arm
+    )
+    row = room.jobs.forced(exact, drawn.patch.background, None, task)
     assert len(row["true"]) >= 4
     np.testing.assert_allclose(row["counts"], row["true"], rtol=0.02)
     off = (np.array(row["counts"]) - row["true"]) / row["err"]
@@ -410,3 +414,23 @@ def test_weights_that_do_not_exist_are_named(room, tmp_path, capsys):
     argv = ["--model", "nothing-here", "--out", str(tmp_path)]
     assert room.run.main([*argv, "--cache", str(tmp_path)]) != 0
     assert "nothing-here" in capsys.readouterr().err
+
+
+def test_the_calibration_finds_the_error_and_the_loss_that_were_put_in(room):
+    calibrate = importlib.import_module("calibrate")
+    rng = np.random.default_rng(3)
+    n = 20_000
+    level = np.exp(rng.uniform(0, 5, n))
+    reach, err = 22 * level, np.sqrt(22 * level)
+    true = err * np.exp(rng.uniform(0.5, 4, n))
+    loss = 0.1 * np.exp(-true / np.hypot(err, 0.05 * reach) / 3)
+    off = 0.05 * reach * rng.standard_normal(n) - loss * true
+    rows = {
+        "true": true, "exact": true, "counts": true + off, "err": err,
+        "reach": reach, "level": level,
+    }  # fmt: skip
+    error = calibrate.errors(rows)
+    assert [e for _, e in error] == pytest.approx([0.05] * len(error), rel=0.1)
+    assert np.all(np.diff([b for b, _ in error]) > 0)
+    for ratio, share in calibrate.kept(rows, error):
+        assert share == pytest.approx(1 - 0.1 * np.exp(-ratio / 3), abs=0.02)

@@ -8,6 +8,7 @@ import numpy as np
 import sep
 from draws import Drawn
 
+from bgrem_core.gamma.calibration import Calibration
 from bgrem_core.gamma.search import LEAST
 from bgrem_core.models import Model, load_model
 
@@ -70,6 +71,13 @@ def maps(arm: Arm, drawn: list[Drawn]) -> tuple[np.ndarray, np.ndarray | None]:
 
         return np.asarray(background_of(arm.file, seen, steps=arm.steps)), None
     return np.stack([_mesh(n, int(arm.name.split()[-1])) for n in seen]), None
+
+
+def known(arm: Arm) -> Calibration:
+    """Return what the product knows of the errors of a background."""
+    if arm.name != NETWORK:
+        return Calibration()
+    return Calibration.of(network(arm.file).card.calibration)
 
 
 @lru_cache(maxsize=2)

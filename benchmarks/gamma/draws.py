@@ -31,7 +31,11 @@ NULL = {
     "|b| > 30": (30.0, 90.0),
 }
 """Latitude of the centres of patches without sources."""
-KINDS = ("test", "development", "nominal PSF", "wrong", "infinite", *NULL)
+KINDS = (
+    "test", "development", "nominal PSF", "wrong", "infinite", *NULL, "calibration",
+)  # fmt: skip
+NOMINAL = ("nominal PSF", "calibration")
+"""Kinds whose PSF is that of the search."""
 FINE = "synthetic"
 """Structure below 1.5 deg in "wrong": that of no training."""
 
@@ -82,7 +86,7 @@ def draw(kind: str, seed: int, k: int) -> Drawn:
     if kind in NULL:
         patch = _without_sources(rng, *NULL[kind])
     else:
-        settings = GammaSettings(psf=0.0 if kind == "nominal PSF" else 0.1)
+        settings = GammaSettings(psf=0.0 if kind in NOMINAL else 0.1)
         patch = draw_patch(rng, settings, held_out=True)
     return Drawn(number=k, patch=patch, counts=draw_counts(rng, patch))
 

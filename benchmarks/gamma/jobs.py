@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import sextractor
-from arms import Arm, maps
+from arms import Arm, known, maps
 from draws import PIXEL, SIDE, Drawn, draw
 from scipy import ndimage
 from scoring import BRIGHT, EDGE, inside
 
+from bgrem_core.gamma.calibration import Calibration
 from bgrem_core.gamma.psf import PointSpread
-from bgrem_core.gamma.search import LEAST, find_points, fit_points
+from bgrem_core.gamma.search import LEAST, PointSources, find_points, fit_points
 from bgrem_core.simulate.gamma import asimov_ts
 
 Row = dict[str, Any]
@@ -75,9 +76,13 @@ def segments(d: Drawn) -> Row:
     return {"found": [_places(image, t) for t in sextractor.THRESHOLDS]}
 
 
-def search(d: Drawn, background: np.ndarray, _source: Any, _task: Task) -> Row:
+def search(d: Drawn, background: np.ndarray, _source: Any, task: Task) -> Row:
     begun = time.process_time()
-    found = find_points(d.counts, background, _psf(), least=FAINTEST)
+    errors = Calibration() if task.arm is None else known(task.arm)
+    found = find_points(
+        d.counts, background, _psf(), doubt=errors.doubt(background), least=FAINTEST
+    )
+    found = errors.corrected(found)
     names = ("x", "y", "ts", "counts", "counts_err")
     out = {k: _few(getattr(found, k)) for k in names}
     return {**out, "seconds": round(time.process_time() - begun, 4)}
@@ -105,28 +110,43 @@ def levels(d: Drawn, background: np.ndarray, source: Any, task: Task) -> Row:
     }
 
 
-def forced(d: Drawn, background: np.ndarray, _source: Any, _task: Task) -> Row:
+def alone(d: Drawn) -> np.ndarray:
+    """Return which sources have no other one that a fit would take them for."""
+    c = d.patch.catalogue
+    away = np.hypot(c.x[:, None] - c.x, c.y[:, None] - c.y)
+    np.fill_diagonal(away, np.inf)
+    return (away >= ALONE).all(axis=1)
+
+
+def fit_at_truth(
+    d: Drawn, background: np.ndarray, wanted: np.ndarray, **options: Any
+) -> PointSources:
+    """Fit some sources at their true places, all others known."""
+    c = d.patch.catalogue
+    return fit_points(
+        d.counts, background + d.light_from_outside(), _psf(), c.x[wanted],
+        c.y[wanted], others=(c.x, c.y, c.counts), **options,
+    )  # fmt: skip
+
+
+def forced(d: Drawn, background: np.ndarray, _source: Any, task: Task) -> Row:
     """Fit the bright sources at their true places, all others known.
 
     Those of the patch lie in the model with the PSF of the search; the light of those
     beyond its edges, which no catalogue has, is added to the background as it is.
     """
     c = d.patch.catalogue
-    away = np.hypot(c.x[:, None] - c.x, c.y[:, None] - c.y)
-    np.fill_diagonal(away, np.inf)
-    alone = (away >= ALONE).all(axis=1)
     wanted = (c.ts > BRIGHT) & inside(c.x, c.y)
-    kept = wanted & alone
-    fit = fit_points(
-        d.counts, background + d.light_from_outside(), _psf(), c.x[kept], c.y[kept],
-        others=(c.x, c.y, c.counts),
-    )  # fmt: skip
+    kept = wanted & alone(d)
+    errors = known(task.arm)
+    fit = fit_at_truth(d, background, kept, doubt=errors.doubt(background))
+    fit = errors.corrected(fit)
     return {
         "true": _few(c.counts[kept]),
         "asimov": _few(c.ts[kept]),
         "counts": _few(fit.counts),
         "err": _few(fit.counts_err),
-        "left_out": int((wanted & ~alone).sum()),
+        "left_out": int((wanted & ~kept).sum()),
     }
 
 

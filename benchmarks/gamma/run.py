@@ -97,7 +97,8 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
         result["papers"] = old["papers"] | head["papers"]
     with pool(o.workers) as over:
         bench = Bench(
-            model=str(find_file(o.model)), digest=digest, patches=o.patches,
+            model=str(find_file(o.model)), patches=o.patches,
+            digest=f"{digest} {_text_sha(model.card.calibration)}",
             cache=cache, papers=papers, over=over, seed=o.seed,
         )  # fmt: skip
         for name, section in SECTIONS.items():
@@ -129,6 +130,10 @@ def pool(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
     # Not by fork: torch may have started its threads.
     with ProcessPoolExecutor(workers, get_context("spawn")) as made:
         yield made.map
+
+
+def _text_sha(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8]
 
 
 def _sha256(path: Path) -> str:

@@ -34,7 +34,7 @@ HELP = {
     KEPT: "flux in the cleaned image over the flux; the error is that of the noise "
     "that was taken away in the aperture",
     "Flux (PSF fit)": "photons over the exposure at this place; the error is that of "
-    "the fit, background and exposure taken as known",
+    "the fit with that of the background; the exposure is taken as known",
     "Photons (PSF fit)": "of the whole source, 0 or more, by the Poisson likelihood of "
     "the counts on the background and on the sources that were found",
     "TS": "test statistic, 2 (ln L1 - ln L0), given the background; its square root is "

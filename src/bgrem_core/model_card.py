@@ -76,7 +76,8 @@ class ModelCard:
         What makes the further heads usable: "uncertainty", rows of (width that the
         network says, half-width that holds 68 % of the errors), sigma of the sky,
         both rising; "artefact", least probability of a flagged pixel; "centre", the
-        table of `bgrem_core.centres`. A head without calibration is not shown.
+        table of `bgrem_core.centres`. A head without calibration is not shown. Of
+        photons: "photons", the rows of `bgrem_core.gamma.calibration.Calibration`.
     recipe : str
         SHA-256 of the training recipe.
     training : mapping
@@ -273,8 +274,28 @@ def _calibration(data: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError("the least probability of an artefact is not in (0, 1)")
     if "centre" in data:
         out["centre"] = centre_scale(data["centre"])
+    if "photons" in data:
+        out["photons"] = _photons(data["photons"])
     if unknown := set(data) - set(out):
         raise ValueError(f"unknown calibration {min(unknown)[:80]!r}")
+    return out
+
+
+def _photons(data: Any) -> dict[str, Any]:
+    if set(data) != {"error", "kept"}:
+        raise ValueError("the calibration of photons is not error and kept")
+    out = {}
+    for name, rows in data.items():
+        table = np.array(rows, np.float64)
+        if table.ndim != 2 or table.shape[1] != 2 or not np.isfinite(table).all():
+            raise ValueError(f"the calibration of photons, {name}, is no table")
+        if (
+            (np.diff(table[:, 0]) <= 0).any()
+            or (table <= 0).any()
+            or (table[:, 1] > 1).any()
+        ):
+            raise ValueError(f"the calibration of photons, {name}, is out of range")
+        out[name] = tuple((float(a), float(b)) for a, b in table)
     return out
 
 

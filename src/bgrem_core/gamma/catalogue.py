@@ -37,10 +37,12 @@ _R68 = 1.5096
 DESCRIPTIONS = {
     "id": "from 1, by ts",
     "flux": "photons of 1 to 2 GeV by a fit of the PSF, over the exposure",
-    "flux_err": "its standard error; background, place and exposure taken as known",
+    "flux_err": "its standard error, that of the background included; place and "
+    "exposure taken as known",
     "snr": "photons over their error; the significance is the square root of ts",
     "counts": "photons of the whole source, by a fit of the PSF to the counts",
-    "counts_err": "their standard error, background and place taken as known",
+    "counts_err": "their standard error, that of the background included; place taken "
+    "as known",
     "ts": "test statistic, 2 (ln L1 - ln L0), given the background",
     "place_err": "radius that holds the true place with 68 %, given the background",
 }

@@ -57,7 +57,8 @@ class PointSources:
         Pixels, 0-based.
     counts, counts_err : ndarray of float64
         Photons of the whole source, 0 or more, and the error that the likelihood
-        allows (Cramer-Rao) where place and background are known.
+        allows (Cramer-Rao) where the place is known; with that of the background, if
+        one was given.
     place_err : ndarray of float64
         Standard error of the place along one axis, pixels; NaN without any photons.
     ts : ndarray of float64
@@ -85,6 +86,7 @@ def find_points(
     psf: "PointSpread",
     *,
     good: "NDArray[np.bool_] | None" = None,
+    doubt: "NDArray[np.floating] | None" = None,
     least: float = 9.0,
 ) -> PointSources:
     """Search counts for point sources.
@@ -99,6 +101,9 @@ def find_points(
         On these pixels.
     good : ndarray of bool, shape (ny, nx), optional
         Pixels that count; all by default.
+    doubt : ndarray, shape (ny, nx), optional
+        Relative error of the background, alike over a PSF; none by default. It widens
+        the errors of the photons; the TS stays that on the background as it is.
     least : float, optional
         TS of the faintest source.
 
@@ -107,7 +112,7 @@ def find_points(
     PointSources
         By TS, the highest first.
     """
-    model = _Model(counts, background, psf, good)
+    model = _Model(counts, background, psf, good, doubt)
     blocked = np.zeros(model.shape, bool)
     rows = np.zeros((0, 4))  # y, x, counts, TS
     most = max(8, int(_PER_PIXEL * counts.size))
@@ -130,6 +135,7 @@ def fit_points(
     y: "Floats",
     *,
     good: "NDArray[np.bool_] | None" = None,
+    doubt: "NDArray[np.floating] | None" = None,
     others: "tuple[Floats, Floats, Floats] | None" = None,
 ) -> PointSources:
     """Fit the photons of sources at given places, each by itself.
@@ -140,7 +146,7 @@ def fit_points(
         As for `find_points`.
     x, y : ndarray, shape (n,)
         Pixels, 0-based, within the image.
-    good : ndarray of bool, optional
+    good, doubt : ndarray, optional
         As for `find_points`.
     others : tuple of ndarray, optional
         Known sources, x, y and counts of each, which belong to the background; one
@@ -151,7 +157,7 @@ def fit_points(
     PointSources
         In the order of the places.
     """
-    model = _Model(counts, background, psf, good)
+    model = _Model(counts, background, psf, good, doubt)
     known = np.zeros((0, 4))
     if others is not None:
         known = np.stack([others[1], others[0], others[2], 0 * others[0]], axis=1)
@@ -186,6 +192,7 @@ class _Model:
         background: "NDArray[np.floating]",
         psf: "PointSpread",
         good: "NDArray[np.bool_] | None",
+        doubt: "NDArray[np.floating] | None",
     ) -> None:
         self.psf, self.shape = psf, counts.shape
         seen = np.isfinite(counts) if good is None else good & np.isfinite(counts)
@@ -196,6 +203,7 @@ class _Model:
         self.counts = np.pad(np.where(seen, counts, 0).astype(np.float64), self.pad)
         level = np.maximum(np.asarray(background, np.float64), LEAST)
         self.expected = np.pad(level, self.pad, constant_values=1.0)
+        self.doubt = None if doubt is None else np.pad(level * doubt, self.pad)
         steps = np.arange(-REACH, REACH + 1)
         self._rows, self._cols = steps[:, None], steps[None, :]
 
@@ -227,15 +235,18 @@ class _Model:
 
     def windows(self, iy: "Ints", ix: "Ints") -> "tuple[Floats, Floats, Floats]":
         """Return counts, expectation and weight in windows about pixels, (k, 225)."""
-        at = (
-            iy[:, None, None] + self.pad + self._rows,
-            ix[:, None, None] + self.pad + self._cols,
-        )
+        at = np.stack([iy, ix], axis=1)
         n, m, w = (
-            a[at].reshape(len(iy), _PIXELS)
-            for a in (self.counts, self.expected, self.weight)
+            self._window(a, at) for a in (self.counts, self.expected, self.weight)
         )
         return n, m, w
+
+    def _window(self, plane: "Floats", at: "Ints") -> "Floats":
+        """Return a plane in windows about pixels (k, 2), shape (k, 225)."""
+        rows = at[:, :1, None] + self.pad + self._rows
+        cols = at[:, 1:, None] + self.pad + self._cols
+        out: Floats = plane[rows, cols].reshape(len(at), _PIXELS)
+        return out
 
     def stamps(
         self, place: "Floats", centre: "Floats"
@@ -309,13 +320,17 @@ class _Model:
         _, m, w, total, p, along = self._local(rows)
         total = m if inside else total
         information = (w * p**2 / total).sum(1)
+        variance = 1 / np.maximum(information, _TINY**2)
+        if self.doubt is not None:
+            error = self._window(self.doubt, np.round(rows[:, :2]).astype(np.intp))
+            variance += ((w * p * error / total).sum(1) * variance) ** 2
         # Each axis by itself: the PSF is round.
         place = sum((w * a**2 / total).sum(1) for a in along) / 2
         share = (w * p).sum(1) / p.sum(1)
         with np.errstate(divide="ignore"):
-            counts_err, place_err = information**-0.5, place**-0.5
+            place_err = place**-0.5
         place_err = np.where(np.isfinite(place_err), place_err, np.nan)
-        counts_err = np.where(np.isfinite(counts_err), counts_err, np.nan)
+        counts_err = np.where(information > 0, np.sqrt(variance), np.nan)
         return counts_err, place_err, share
 
     def _local(

@@ -14,6 +14,7 @@ import numpy as np
 from bgrem_core.display import format_value
 from bgrem_core.errors import ModelError
 from bgrem_core.fill import fill_masked
+from bgrem_core.gamma.calibration import Calibration
 from bgrem_core.gamma.catalogue import (
     FLUX_UNIT,
     NOMINAL,
@@ -41,7 +42,7 @@ from bgrem_core.methods.common import (
     package_version,
     working_flags,
 )
-from bgrem_core.models import Model, load_model
+from bgrem_core.models import Model, find_card, load_model
 from bgrem_core.normalize import Scale
 from bgrem_core.options import option
 from bgrem_core.planes import Block, LazyPlane, Plane, allocate, bands, constant
@@ -249,7 +250,13 @@ def find(separation: Separation, settings: FindSettings) -> "QTable":
     pixel = pixels_of(separation.image).side
     psf = PointSpread(pixel)
     counts, background, good = _arrays(separation)
-    found = find_points(counts, background, psf, good=good, least=least)
+    known = _calibration(separation)
+    found = known.corrected(
+        find_points(
+            counts, background, psf,
+            good=good, doubt=known.doubt(background), least=least,
+        )
+    )  # fmt: skip
     flags = point_flags(found, separation.flags, r68=psf.r68)
     table = point_table(
         separation.image,
@@ -374,10 +381,17 @@ def _fit_at(
     if others is not None:
         others = others[0] - x0, others[1] - y0, others[2]
     counts, background, good = _arrays(separation, (rows, cols))
+    known = _calibration(separation)
     found = fit_points(
-        counts, background, psf, x - x0, y - y0, good=good, others=others
-    )
-    return dataclasses.replace(found, x=x, y=y)
+        counts, background, psf, x - x0, y - y0,
+        good=good, doubt=known.doubt(background), others=others,
+    )  # fmt: skip
+    return dataclasses.replace(known.corrected(found), x=x, y=y)
+
+
+def _calibration(separation: Separation) -> Calibration:
+    card = find_card(str(separation.provenance.settings["model"]))
+    return Calibration.of(card.calibration)
 
 
 def _about(places: "Floats") -> slice:

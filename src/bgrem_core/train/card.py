@@ -79,6 +79,8 @@ def _calibrated(card: ModelCard) -> str:
         "uncertainty": "UNCERT (68 % half-width of the error of the denoised image)",
         "artefact": "artefacts, flagged from a probability of {artefact:.3g} on",
         "centre": "centres of sources, which `find` searches",
+        "photons": "the error of its background, and the share of a source's photons "
+        "that this leaves, which fluxes are corrected for",
     }
     told = [
         text.format(**card.calibration) if name == "artefact" else text
