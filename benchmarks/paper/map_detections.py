@@ -125,22 +125,50 @@ def gamma_helps(p: Paper) -> str | None:
     return "same" if ours - mesh > 2 * (a**2 + b**2) ** 0.5 else "different"
 
 
-def gamma_background(p: Paper) -> str | None:
-    pair = p.get("stated", "gamma", "background")
-    return f"rms of ln(background / truth) {plus(pair)}" if pair else None
+def gamma_infinite(p: Paper) -> str | None:
+    row = p.get("stated", "gamma", "mae, infinite statistics")
+    if not row:
+        return None
+    return (
+        f"light over true {plus(row['light'], 2)}; true positives over those of "
+        f"SExtractor's defaults {plus(row['true over raw'], 1)}"
+    )
+
+
+def gamma_doubles(p: Paper) -> str | None:
+    """Return same if light is met to a tenth and true positives are doubled."""
+    row = p.get("stated", "gamma", "mae, infinite statistics")
+    if not row:
+        return None
+    met = abs(row["light"][0] - 1) < 0.1 and row["true over raw"][0] > 2
+    return "same" if met else "different"
 
 
 def gamma_terciles(p: Paper) -> str | None:
+    theirs = p.get("stated", "gamma", "mae, Poisson", "terciles")
     rows = p.get("stated", "gamma", "terciles")
-    if not rows:
+    if not rows or not theirs:
         return None
-    return "predicted over true: " + ", ".join(plus(r, 2) for r in rows)
+    each = {"the paper's network": theirs, "ours": rows}
+    said = "; ".join(f"{n} {', '.join(plus(r, 2) for r in t)}" for n, t in each.items())
+    return f"predicted over true: {said}"
 
 
 def gamma_tilts(p: Paper) -> str | None:
-    """Return same if faint ones come out too bright and bright ones too faint."""
-    rows = p.get("stated", "gamma", "terciles")
+    """Return same if the paper's network has faint ones brighter than bright ones."""
+    rows = p.get("stated", "gamma", "mae, Poisson", "terciles")
     if not rows:
         return None
     (faint, a), _, (bright, b) = rows
     return "same" if faint - 2 * a > 1 and bright + 2 * b < 1 else "different"
+
+
+def gamma_losses(p: Paper) -> str | None:
+    rows = {
+        n: p.get("stated", "gamma", f"{n}, infinite statistics", "background")
+        for n in ("mae", "mse")
+    }
+    if not all(rows.values()):
+        return None
+    each = ", ".join(f"{n.upper()} {plus(r)}" for n, r in rows.items())
+    return f"rms of ln(background / truth): {each}"

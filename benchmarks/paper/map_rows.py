@@ -74,7 +74,7 @@ ABSTRACT = (
     Row(
         item="gamma rays",
         shown="It also improves detections on simulated Fermi-LAT images",
-        script="`gamma/first_weights.py`",
+        script="`gamma/run.py`",
         value=detections.gamma_found,
         verdict=detections.gamma_helps,
         why="Bright sources found at 0.5 false per patch, with photons drawn; the same "
@@ -221,20 +221,24 @@ FIGURES = (
         shown="Gamma rays; content and numbering not known to us. The published script "
         "draws mean and total counts, detections with sep at 3 rms, and true against "
         "false positives",
-        script="`gamma/first_weights.py`",
-        value=detections.gamma_background,
-        verdict="not reproduced",
-        why="Other measures: background error and completeness at equal false ones.",
+        script="`gamma/run.py --infinite FILE`",
+        value=detections.gamma_infinite,
+        verdict=detections.gamma_doubles,
+        why="The paper's network and training at infinite statistics, on a sky of our "
+        "own; maps cleaned by it and as they are, both searched by SExtractor's "
+        "defaults at 3 rms. Same if light is met to a tenth and true positives are "
+        "more than twice as many, as the paper says.",
     ),
     Row(
         item="Fig. 16",
         shown="With Poisson noise bright sources come out too faint and faint ones too "
         "bright",
-        script="`gamma/first_weights.py`",
+        script="`gamma/run.py --infinite FILE`",
         value=detections.gamma_terciles,
         verdict=detections.gamma_tilts,
-        why="Counts by tercile of brightness, faint first. Our network predicts what "
-        "is expected, not the photons of each source.",
+        why="Counts by tercile of brightness, faint first: of the network that was "
+        "trained at infinite statistics, and of the one that ships, which was trained "
+        "on photons.",
     ),
 )
 
@@ -275,6 +279,16 @@ APPENDICES = (
         verdict=numbers.mae_is_best,
         why="Judged by the mean absolute error; each loss is favoured by its own "
         "measure.",
+    ),
+    Row(
+        item="C.2, C.3",
+        shown="Losses on gamma rays; known to us only by their subject",
+        script="`gamma/run.py --infinite FILE --infinite-mse FILE`",
+        value=detections.gamma_losses,
+        verdict="no claim",
+        why="At infinite statistics, each with the number of steps that suits it; MSE "
+        "was trained for 60 epochs, MAE for up to 150, at a rate that falls by 5 % "
+        "per epoch.",
     ),
 )
 
