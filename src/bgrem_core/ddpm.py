@@ -9,7 +9,7 @@ to the same mean.
 References
 ----------
 .. [1] Ho, Jain & Abbeel 2020, "Denoising Diffusion Probabilistic Models",
-   arXiv:2006.11239, equations 4 and 15.
+   arXiv:2006.11239, equations 4, 7, 11 and 15.
 .. [2] Efron 2011, "Tweedie's Formula and Selection Bias", JASA 106, 1602.
 .. [3] Waldmann, Rocchetto & Debczynski 2023, "Optimal Background Removal using
    Denoising Diffusion Models", AMOS Conference (partial diffusion of satellite frames
@@ -38,6 +38,7 @@ __all__ = [
     "kept_fraction",
     "noise_ratio",
     "one_step",
+    "reverse_step",
     "tweedie",
 ]
 
@@ -150,6 +151,39 @@ def tweedie(x_t: "Float", t: "ArrayLike", eps: "Float") -> "Float":
     """
     kept = _alpha_bar(t, np.ndim(x_t))
     return ((x_t - np.sqrt(1 - kept) * eps) / np.sqrt(kept)).astype(np.float32)
+
+
+def reverse_step(x_t: "Float", t: int, eps: "Float", noise: "Float") -> "Float":
+    """Draw frames of one time earlier from diffused ones.
+
+    Parameters
+    ----------
+    x_t : ndarray
+        (b, ...) frames diffused to t.
+    t : int
+        Their time.
+    eps : ndarray
+        The noise in them as a network predicts it, of the shape of x_t.
+    noise : ndarray
+        Fresh unit normal numbers, of the same shape; not used at t = 0.
+
+    Returns
+    -------
+    ndarray
+        Of float32: (x_t - beta / sqrt(1 - alpha_bar) eps) / sqrt(1 - beta), and noise
+        of the variance beta (1 - alpha_bar of t - 1) / (1 - alpha_bar).
+
+    Raises
+    ------
+    UsageError
+        A time outside the schedule.
+    """
+    kept, beta = float(_alpha_bar(t)), float(BETA[t])
+    mean = (x_t - beta / np.sqrt(1 - kept) * eps) / np.sqrt(1 - beta)
+    before = float(ALPHA_BAR[t - 1]) if t else 1.0
+    scatter = np.sqrt(beta * (1 - before) / (1 - kept))
+    earlier: Float = (mean + scatter * noise).astype(np.float32)
+    return earlier
 
 
 def one_step(

@@ -9,6 +9,7 @@ from bgrem_core.ddpm import (
     kept_fraction,
     noise_ratio,
     one_step,
+    reverse_step,
     tweedie,
 )
 from bgrem_core.errors import UsageError
@@ -43,6 +44,40 @@ def test_the_schedule_is_that_of_diffusers():
     scheduler = diffusers.DDPMScheduler(num_train_timesteps=STEPS)
     np.testing.assert_allclose(BETA, scheduler.betas.numpy(), rtol=1e-5)
     np.testing.assert_allclose(ALPHA_BAR, scheduler.alphas_cumprod.numpy(), rtol=1e-4)
+
+
+def slow_step(x, t, eps, noise):
+    """Equations 7 and 11 of Ho et al., pixel by pixel, from the x0 that eps implies."""
+    beta = 1e-4 + t * (0.02 - 1e-4) / 999
+    kept, before = slow_alpha_bar(t), slow_alpha_bar(t - 1) if t else 1.0
+    x0 = (x - (1 - kept) ** 0.5 * eps) / kept**0.5
+    mean = before**0.5 * beta / (1 - kept) * x0
+    mean += (1 - beta) ** 0.5 * (1 - before) / (1 - kept) * x
+    return mean + (beta * (1 - before) / (1 - kept)) ** 0.5 * noise
+
+
+@pytest.mark.parametrize("t", [0, 1, 150, 499, 999])
+def test_a_reverse_step_is_that_of_the_equations(t):
+    x, eps, noise = np.random.default_rng(9).normal(size=(3, 4, 1, 5, 6))
+    found = reverse_step(x.astype("f4"), t, eps, noise)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, slow_step(x, t, eps, noise), rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("t", [0, 1, 150, 999])
+def test_a_reverse_step_is_that_of_diffusers(t, monkeypatch):
+    diffusers = pytest.importorskip("diffusers")
+    torch = pytest.importorskip("torch")
+    from diffusers.schedulers import scheduling_ddpm
+
+    scheduler = diffusers.DDPMScheduler(num_train_timesteps=STEPS, clip_sample=False)
+    scheduler.set_timesteps(STEPS)
+    x, eps, noise = np.random.default_rng(10).normal(size=(3, 2, 1, 5, 6))
+    given = torch.from_numpy(noise)
+    monkeypatch.setattr(scheduling_ddpm, "randn_tensor", lambda *_, **__: given)
+    theirs = scheduler.step(torch.from_numpy(eps), t, torch.from_numpy(x)).prev_sample
+    ours = reverse_step(x.astype("f4"), t, eps, noise)
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=2e-5)
 
 
 def test_the_schedule_cannot_be_written_to():

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bgrem_core.errors import UsageError
 from bgrem_core.simulate.satellite_settings import SatelliteSettings
 from bgrem_core.simulate.satellites import (
     draw_exposure,
@@ -17,7 +18,14 @@ QUIET = SatelliteSettings(
     density=0, gradient=0, bowl=0, cloud=0, prnu=0, dark=0, hot=0, targets=0,
     rows=(0, 0), columns=(0, 0), sky=(19, 19), exposures=(1.0,),
 )  # fmt: skip
-PARTS = ("sky", "stars", "fixed", "pattern", "targets", "noise")
+PARTS = ("sky", "stars", "fixed", "pattern", "targets", "noise", "lost")
+OLD = (187.00342, 198.31854, 170.93741, 179.77968, 187.71466, 234.63013, 229.61829,
+       238.75441)  # fmt: skip
+RICH = SatelliteSettings(
+    cloud=0.5, targets=2, fast=0.3, amplifiers=(2, 4), amplifier_offset=(0.2, 0.5),
+    amplifier_gain=0.01, amplifier_rows=0.4, glow=0.7, saturating=0.8,
+    full_well=(500, 3000), density=2e4,
+)  # fmt: skip
 
 
 def quiet(**changes):
@@ -49,9 +57,38 @@ def test_equal_seeds_give_equal_frames_and_others_do_not():
     assert {getattr(a, name).dtype for name in (*PARTS, "raw")} == {np.dtype("f4")}
 
 
-def test_the_parts_of_a_frame_sum_to_it():
+def test_the_frames_that_older_recipes_name_are_the_same():
+    # Made before there were amplifiers, glow and full wells.
+    frame = draw_frame(np.random.default_rng([3, 1]), (32, 48))
+    np.testing.assert_allclose(np.diag(frame.raw)[::4], OLD, rtol=1e-5)
+    assert not frame.lost.any()
+    assert not frame.readout.components["amplifiers"].any()
+
+
+@pytest.mark.parametrize("settings", [SatelliteSettings(), RICH], ids=["plain", "rich"])
+def test_the_components_of_a_frame_sum_to_it(settings):
+    names = {
+        "level", "gradient", "cloud", "stars", "sensitivity", "dark", "hot", "glow",
+        "rows", "columns", "amplifiers", "photons", "read", "targets", "lost",
+    }  # fmt: skip
+    seen = set()
+    for k in range(8):
+        frame = draw_frame(np.random.default_rng([17, k]), (64, 80), settings)
+        parts = frame.components()
+        assert set(parts) == names
+        assert {p.shape for p in parts.values()} == {(64, 80)}
+        assert {p.dtype for p in parts.values()} == {np.dtype("f4")}
+        total = sum(p.astype(np.float64) for p in parts.values())
+        np.testing.assert_allclose(frame.raw, total, rtol=1e-5, atol=2e-2)
+        seen |= {name for name, part in parts.items() if part.any()}
+    if settings is RICH:
+        assert seen == names
+
+
+@pytest.mark.parametrize("settings", [SatelliteSettings(), RICH], ids=["plain", "rich"])
+def test_the_parts_of_a_frame_sum_to_it(settings):
     for k in range(6):
-        frame = draw_frame(np.random.default_rng([2, k]))
+        frame = draw_frame(np.random.default_rng([2, k]), settings=settings)
         total = sum(getattr(frame, name).astype(np.float64) for name in PARTS)
         np.testing.assert_allclose(frame.raw, total, rtol=1e-5, atol=1e-3)
         np.testing.assert_allclose(
@@ -245,9 +282,108 @@ def test_an_exposure_can_be_read_out_many_times():
     expected = draw_exposure(rng, (64, 64), settings).expected()
     white = white_noise(float(np.median(expected)), settings)
     a, b = (read_out(rng, expected, white, settings) for _ in range(2))
-    assert not np.array_equal(a[0], b[0])
-    assert not np.array_equal(a[1], b[1])
+    assert not np.array_equal(a.pattern, b.pattern)
+    assert not np.array_equal(a.noise, b.noise)
     assert expected.min() >= 0
+    np.testing.assert_array_equal(
+        a.on(expected), expected + a.pattern + a.noise + a.targets + a.lost
+    )
+
+
+def test_satellites_on_other_orbits_leave_long_trails():
+    settings = quiet(targets=6, moving=0, fast=0.5, fast_length=(20, 30))
+    lengths = np.concatenate([
+        draw_frame(np.random.default_rng([18, k]), (64, 64), settings).satellites.length
+        for k in range(20)
+    ])  # fmt: skip
+    still = lengths == 0
+    assert np.mean(still) == pytest.approx(0.5, abs=0.15)
+    assert lengths[~still].min() >= 20
+    assert lengths[~still].max() <= 30
+
+
+@pytest.mark.parametrize(("count", "steps"), [(2, (0, 1)), (4, (1, 1))])
+def test_amplifiers_differ_in_offset_where_they_meet(count, steps):
+    settings = quiet(amplifiers=(count,), amplifier_offset=(2, 2))
+    found = []
+    for k in range(200):
+        frame = draw_frame(np.random.default_rng([19, k]), (24, 30), settings)
+        parts = frame.readout.components["amplifiers"] / frame.white
+        quarters = [parts[a, b] for a in (slice(12), slice(12, 24))
+                    for b in (slice(15), slice(15, 30))]  # fmt: skip
+        assert max(np.ptp(q) for q in quarters) < 1e-5
+        values = np.array([q[0, 0] for q in quarters]).reshape(2, 2)
+        assert bool(np.ptp(values[:, 0])) == bool(steps[0])
+        assert bool(np.ptp(values[0])) == bool(steps[1])
+        found.append(values.ravel())
+    assert np.std(found) == pytest.approx(2, rel=0.12)
+
+
+def test_amplifiers_differ_in_gain_and_in_their_rows():
+    settings = quiet(amplifiers=(2,), amplifier_gain=0.01)
+    gains = []
+    for k in range(200):
+        frame = draw_frame(np.random.default_rng([20, k]), (8, 12), settings)
+        share = frame.readout.components["amplifiers"] / frame.sky
+        gains += [share[0, 0], share[0, -1]]
+    assert np.std(gains) == pytest.approx(0.01, rel=0.12)
+    settings = quiet(amplifiers=(2,), amplifier_rows=0.4, rows=(1, 1), row_parts=(1, 0))
+    left, right = [], []
+    for k in range(100):
+        frame = draw_frame(np.random.default_rng([21, k]), (64, 8), settings)
+        rows = frame.readout.components["rows"] / frame.white
+        np.testing.assert_array_equal(rows[:, :1].repeat(4, 1), rows[:, :4])
+        left.append(rows[:, 0])
+        right.append(rows[:, -1])
+    assert np.std(left) == pytest.approx(1, rel=0.04)
+    both = np.corrcoef(np.ravel(left), np.ravel(right))[0, 1]
+    assert both == pytest.approx(0.6, abs=0.04)
+
+
+def test_the_amplifiers_of_a_crop_meet_where_those_of_its_frame_do():
+    settings = quiet(amplifiers=(2,), amplifier_offset=(3, 3))
+    expected = np.full((10, 20), 50.0, np.float32)
+    out = read_out(np.random.default_rng(22), expected, 8.0, settings, middle=(30, 6))
+    edge = np.flatnonzero(np.diff(out.components["amplifiers"][0]))
+    assert edge.tolist() == [5]
+    out = read_out(np.random.default_rng(22), expected, 8.0, settings, middle=(30, -4))
+    assert np.ptp(out.components["amplifiers"]) == 0
+
+
+def test_a_corner_glows_and_fades():
+    settings = quiet(glow=1, glow_charge=(50, 50), glow_scale=0.25)
+    glow = draw_frame(np.random.default_rng(23), (40, 60), settings).exposure
+    part = glow.components["glow"]
+    corners = sorted(part[[0, 0, -1, -1], [0, -1, 0, -1]])
+    assert corners[-1] == pytest.approx(50)
+    assert corners[-2] < 2
+    along = part[0] if part[0].max() > 49 else part[-1]
+    along = along if along[0] > 49 else along[::-1]
+    assert along[10] == pytest.approx(50 / np.e, rel=1e-4)
+    assert part.max() <= glow.fixed.max()
+
+
+@pytest.mark.parametrize("bleed", [0.0, 1.0])
+def test_a_bright_trail_fills_the_wells_and_bleeds_along_columns(bleed):
+    settings = quiet(
+        density=3e5, magnitudes=(9, 10), exposures=(0.3,), saturating=1,
+        full_well=(4000, 4000), bleed=bleed,
+    )  # fmt: skip
+    frame = draw_frame(np.random.default_rng(24), (96, 96), settings)
+    light = frame.raw - frame.pattern - frame.readout.components["read"]
+    assert light.max() == pytest.approx(4000, abs=0.1)
+    assert frame.lost.min() < -500
+    spilled = frame.lost > 1
+    assert spilled.any() == bool(bleed)
+    if bleed:  # the charge of a column stays in it, but for what leaves the frame
+        assert frame.lost.sum(axis=0).max() < 1
+        whole = np.abs(frame.lost.sum(axis=0)) < 1
+        assert np.any(whole & (frame.lost.min(axis=0) < -500))
+
+
+def test_three_amplifiers_are_no_layout():
+    with pytest.raises(UsageError, match="amplifiers=3 is no layout"):
+        SatelliteSettings(amplifiers=(1, 3))
 
 
 def test_white_noise_is_the_larger_part_of_a_normalised_frame():

@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from bgrem_core.errors import UsageError
 from bgrem_core.simulate import KINDS, correlation_kernel, draw_noise
+from bgrem_core.simulate.full_well import saturate
 from bgrem_core.simulate.survey import (
     LABELS,
     SurveySettings,
@@ -13,7 +14,6 @@ from bgrem_core.simulate.survey import (
     galaxies,
     stars,
 )
-from bgrem_core.simulate.survey.detector import saturate
 from bgrem_core.simulate.survey.diffuse import add_nebula
 from bgrem_core.simulate.survey.grid import Grid
 from bgrem_core.simulate.survey.psf import draw_profile, draw_psf, reach

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bgrem_core.errors import UsageError
+from bgrem_core.simulate.plain import later
 from bgrem_core.simulate.ranges import TINY, check_crowd, check_ranges
 
 __all__ = ["COUNTS_AT", "SatelliteSettings"]
@@ -38,6 +40,18 @@ _LIMITS = {
     "target_peak": (TINY, 1e6),
     "moving": (0, 1),
     "moving_length": (0, 1e4),
+    "fast": (0, 1),
+    "fast_length": (0, 1e4),
+    "amplifiers": (1, 4),
+    "amplifier_offset": (0, 1e3),
+    "amplifier_gain": (0, 0.5),
+    "amplifier_rows": (0, 1),
+    "glow": (0, 1),
+    "glow_charge": (TINY, 1e6),
+    "glow_scale": (1e-3, 10),
+    "saturating": (0, 1),
+    "full_well": (1, 1e8),
+    "bleed": (0, 1),
 }
 
 
@@ -109,6 +123,32 @@ class SatelliteSettings:
         Share of satellites that the tracking does not follow.
     moving_length : tuple of float
         Length of their trails, pixels.
+    fast : float
+        Share of satellites on other orbits, which leave longer trails.
+    fast_length : tuple of float
+        Length of these, pixels.
+    amplifiers : tuple of int
+        Amplifiers that read the sensor: 1, 2 (its halves, side by side) or 4 (its
+        quarters); one is picked.
+    amplifier_offset : tuple of float
+        Rms of their offsets, in units of the white noise of blank sky.
+    amplifier_gain : float
+        Rms of their gains about 1.
+    amplifier_rows : float
+        Share of the row pattern's variance that the two sides of the sensor do not
+        have in common, where there are several amplifiers.
+    glow : float
+        Share of sensors that glow in one corner.
+    glow_charge : tuple of float
+        Charge of the glow in the corner, e-; log-uniform.
+    glow_scale : float
+        Length over which it falls by e, share of the frame's shorter side.
+    saturating : float
+        Share of sensors whose full well is within reach of the stars.
+    full_well : tuple of float
+        Their full well, e-; log-uniform.
+    bleed : float
+        Share of them whose columns bleed; the others lose the charge.
     """
 
     exposures: tuple[float, ...] = (0.3, 0.5, 1.0, 1.5, 2.0)
@@ -140,9 +180,23 @@ class SatelliteSettings:
     target_peak: tuple[float, float] = (0.5, 5.0)
     moving: float = 0.2
     moving_length: tuple[float, float] = (1.0, 8.0)
+    fast: float = later(0.0)
+    fast_length: tuple[float, float] = later((8.0, 60.0))
+    amplifiers: tuple[int, ...] = later((1,))
+    amplifier_offset: tuple[float, float] = later((0.0, 0.0))
+    amplifier_gain: float = later(0.0)
+    amplifier_rows: float = later(0.0)
+    glow: float = later(0.0)
+    glow_charge: tuple[float, float] = later((5.0, 80.0))
+    glow_scale: float = later(0.15)
+    saturating: float = later(0.0)
+    full_well: tuple[float, float] = later((2000.0, 30000.0))
+    bleed: float = later(0.5)
 
     def __post_init__(self) -> None:
-        check_ranges(self, _LIMITS, unordered=("exposures", "row_parts"))
+        check_ranges(self, _LIMITS, unordered=("exposures", "row_parts", "amplifiers"))
+        if 3 in self.amplifiers:
+            raise UsageError("amplifiers=3 is no layout", "give 1, 2 or 4")
         faintest = 10 ** (self.slope * (self.magnitudes[1] - COUNTS_AT))
         check_crowd(
             self.density * faintest, "density, slope and magnitudes per square degree"

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgrem_core.simulate.sampling import iter_sample, sample
 from bgrem_core.simulate.satellite_settings import COUNTS_AT, SatelliteSettings
+from bgrem_core.simulate.sensor import draw_glow, draw_pattern, overflow, smooth_noise
 from bgrem_core.simulate.trails import REACH, Trails, trail
 from bgrem_core.zscale import normalise
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     Float = NDArray[np.float32]
@@ -25,11 +29,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Exposure",
     "Frame",
+    "ReadOut",
     "SatelliteSettings",
     "Trails",
     "draw_exposure",
     "draw_frame",
+    "iter_sample",
     "read_out",
+    "sample",
     "trail",
     "white_noise",
 ]
@@ -48,8 +55,11 @@ class Exposure:
     stars : ndarray
         (ny, nx) float32, e-: trails of the stars.
     fixed : ndarray
-        (ny, nx) float32, e-: dark current, hot pixels and what the pixels'
+        (ny, nx) float32, e-: dark current, hot pixels, glow and what the pixels'
         sensitivity adds to or takes from sky and stars.
+    components : mapping of ndarray
+        (ny, nx) float32 each, e-: ``level``, ``gradient`` and ``cloud``, which are
+        the sky; ``sensitivity``, ``dark``, ``hot`` and ``glow``, which are `fixed`.
     seconds : float
         Exposure time.
     length : float
@@ -63,6 +73,7 @@ class Exposure:
     sky: "Float"
     stars: "Float"
     fixed: "Float"
+    components: "Mapping[str, Float]"
     seconds: float
     length: float
     angle: float
@@ -72,6 +83,40 @@ class Exposure:
         """Return the sum of the parts, e-, not below 0."""
         total: Float = np.maximum(self.sky + self.stars + self.fixed, 0)
         return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOut:
+    """What a read-out adds to the light, (ny, nx) float32 in electrons.
+
+    Attributes
+    ----------
+    pattern : ndarray
+        Offsets of rows, columns and amplifiers, and what their gains do.
+    targets : ndarray
+        Satellites.
+    noise : ndarray
+        Photon and read noise, mean 0.
+    lost : ndarray
+        What the full well cuts off, negative, and what bled into other pixels.
+    components : mapping of ndarray
+        Float32, to be broadcast to (ny, nx): ``rows``, ``columns``, ``amplifiers``,
+        which are the pattern; ``photons`` and ``read``, which are the noise.
+    satellites : Trails
+        Truth of the targets.
+    """
+
+    pattern: "Float"
+    targets: "Float"
+    noise: "Float"
+    lost: "Float"
+    components: "Mapping[str, Float]"
+    satellites: Trails
+
+    def on(self, expected: "Float") -> "Float":
+        """Return the raw frame whose light was read out, e-."""
+        raw: Float = expected + self.pattern + self.noise + self.targets + self.lost
+        return raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +130,25 @@ class Frame:
     stars : ndarray
         Trails of the stars.
     fixed : ndarray
-        Dark current, hot pixels, sensitivity.
+        Dark current, hot pixels, glow, sensitivity.
     pattern : ndarray
-        Offsets of rows and columns.
+        Offsets of rows, columns and amplifiers, and what their gains do.
     targets : ndarray
         Satellites.
     noise : ndarray
         Photon and read noise, mean 0.
+    lost : ndarray
+        What the full well cuts off, negative, and what bled into other pixels.
     raw : ndarray
-        The sum of the six.
+        The sum of the seven.
     white : float
         Rms of photon and read noise on blank sky, e-.
     exposure : Exposure
         Time, direction and stars.
     satellites : Trails
         Truth of the targets.
+    readout : ReadOut
+        Pattern and noise in their components.
     """
 
     sky: "Float"
@@ -108,15 +157,29 @@ class Frame:
     pattern: "Float"
     targets: "Float"
     noise: "Float"
+    lost: "Float"
     raw: "Float"
     white: float
     exposure: Exposure
     satellites: Trails
+    readout: ReadOut
 
     def systematics(self) -> "Float":
         """Return all but targets and noise, e-."""
-        total: Float = self.sky + self.stars + self.fixed + self.pattern
+        total: Float = self.sky + self.stars + self.fixed + self.pattern + self.lost
         return total
+
+    def components(self) -> "dict[str, Float]":
+        """Return every component by name, e-; they sum to `raw`."""
+        shape = self.raw.shape
+        parts = {
+            **self.exposure.components,
+            "stars": self.stars,
+            **self.readout.components,
+            "targets": self.targets,
+            "lost": self.lost,
+        }
+        return {name: np.broadcast_to(part, shape) for name, part in parts.items()}
 
 
 def draw_frame(
@@ -145,20 +208,23 @@ def draw_frame(
     expected = exposure.expected()
     blank = float(np.median(exposure.sky)) + s.dark * exposure.seconds
     white = white_noise(blank, s)
-    pattern, noise, targets, satellites = read_out(rng, expected, white, s)
+    out = read_out(rng, expected, white, s)
     sensed = expected - exposure.sky - exposure.stars
-    raw = exposure.sky + exposure.stars + sensed + pattern + targets + noise
+    raw = exposure.sky + exposure.stars + sensed + out.pattern + out.targets + out.noise
+    raw += out.lost
     return Frame(
         sky=exposure.sky,
         stars=exposure.stars,
         fixed=sensed,
-        pattern=pattern,
-        targets=targets,
-        noise=noise,
+        pattern=out.pattern,
+        targets=out.targets,
+        noise=out.noise,
+        lost=out.lost,
         raw=raw,
         white=white,
         exposure=exposure,
-        satellites=satellites,
+        satellites=out.satellites,
+        readout=out,
     )
 
 
@@ -185,22 +251,27 @@ def draw_exposure(
     seconds = float(rng.choice(s.exposures))
     length = s.rate * seconds / s.pixel
     angle = float(rng.uniform(*s.angle))
-    sky = _draw_sky(rng, shape, seconds, s)
+    sky, components = _draw_sky(rng, shape, seconds, s)
     trails = _draw_stars(rng, shape, seconds, length, angle, s)
     stars = np.zeros(shape, np.float32)
     trail(stars, trails, s.fwhm / s.pixel / _FWHM)
     light = sky + stars
-    fixed = np.float32(s.prnu) * rng.standard_normal(shape, dtype=np.float32) * light
-    fixed += np.float32(s.dark * seconds) * rng.standard_exponential(
+    white = rng.standard_normal(shape, dtype=np.float32)
+    components["sensitivity"] = np.float32(s.prnu) * white * light
+    components["dark"] = np.float32(s.dark * seconds) * rng.standard_exponential(
         shape, dtype=np.float32
     )
-    count = rng.binomial(fixed.size, s.hot)
-    at = rng.choice(fixed.size, count, replace=False)
-    fixed.ravel()[at] += rng.exponential(s.hot_charge, count).astype(np.float32)
+    hot = np.zeros(shape, np.float32)
+    count = rng.binomial(hot.size, s.hot)
+    at = rng.choice(hot.size, count, replace=False)
+    hot.ravel()[at] = rng.exponential(s.hot_charge, count).astype(np.float32)
+    glow = draw_glow(rng, shape, s)
+    components |= {"hot": hot, "glow": glow}
     return Exposure(
         sky=sky,
         stars=stars,
-        fixed=fixed,
+        fixed=components["sensitivity"] + components["dark"] + hot + glow,
+        components=components,
         seconds=seconds,
         length=length,
         angle=angle,
@@ -213,7 +284,9 @@ def read_out(
     expected: "Float",
     white: float,
     settings: SatelliteSettings,
-) -> "tuple[Float, Float, Float, Trails]":
+    *,
+    middle: tuple[float, float] | None = None,
+) -> ReadOut:
     """Draw what differs between two frames of equal light: electronics and targets.
 
     Parameters
@@ -226,31 +299,38 @@ def read_out(
         Noise of blank sky (`white_noise`), e-: the unit of the patterns.
     settings : SatelliteSettings
         What to draw from.
+    middle : tuple of float, optional
+        Row and column at which the amplifiers meet; default the middle. A crop has
+        that of its frame.
 
     Returns
     -------
-    pattern, noise, targets : ndarray
-        (ny, nx) float32, e-; `expected` plus the three is a raw frame.
-    satellites : Trails
-        Truth of the targets.
+    ReadOut
+        `expected` and what it adds are a raw frame.
     """
     s = settings
-    ny, nx = expected.shape
-    strength = white * rng.uniform(*s.rows), white * rng.uniform(*s.columns)
-    rows = _draw_rows(rng, ny, s) * strength[0]
-    columns = rng.standard_normal(nx) * strength[1]
-    pattern = np.add.outer(rows, columns).astype(np.float32)
-    noise = (rng.poisson(expected) - expected).astype(np.float32)
-    noise += np.float32(s.read_noise) * rng.standard_normal(
+    pattern, components = draw_pattern(rng, expected, white, s, middle)
+    photons = (rng.poisson(expected) - expected).astype(np.float32)
+    read = np.float32(s.read_noise) * rng.standard_normal(
         expected.shape, dtype=np.float32
     )
+    noise = photons + read
     targets = np.zeros_like(expected)
     satellites = _draw_targets(rng, expected + pattern + noise, s)
     if len(satellites):
         trail(targets, satellites, s.target_sigma)
         # Sums of Poisson numbers are Poisson numbers: the targets bring their own.
-        noise += (rng.poisson(targets) - targets).astype(np.float32)
-    return pattern, noise, targets, satellites
+        shot = (rng.poisson(targets) - targets).astype(np.float32)
+        noise += shot
+        photons += shot
+    return ReadOut(
+        pattern=pattern,
+        targets=targets,
+        noise=noise,
+        lost=overflow(rng, expected + photons + targets, s),
+        components={**components, "photons": photons, "read": read},
+        satellites=satellites,
+    )
 
 
 def white_noise(level: float, settings: SatelliteSettings) -> float:
@@ -271,40 +351,13 @@ def white_noise(level: float, settings: SatelliteSettings) -> float:
     return math.sqrt(level + settings.read_noise**2)
 
 
-def _padded(n: int, sigma: float) -> int:
-    """Return a length for `_smooth` of which n pixels do not see what is wrapped."""
-    return 32 * math.ceil((n + 4 * sigma) / 32)
-
-
-def _smooth(white: "NDArray[np.float64]", sigma: float) -> "NDArray[np.float64]":
-    """Return noise smoothed by a Gaussian along each axis (wrapped), of unit rms."""
-    spectrum = np.fft.rfftn(white)
-    power = 1.0
-    for axis, n in enumerate(white.shape):
-        gain = np.exp(-2 * (np.pi * sigma * np.fft.fftfreq(n)) ** 2)
-        power *= float(np.mean(gain**2))
-        kept = gain[: spectrum.shape[axis]]
-        spectrum *= kept.reshape([-1 if k == axis else 1 for k in range(white.ndim)])
-    axes = tuple(range(white.ndim))
-    smooth = np.fft.irfftn(spectrum, s=white.shape, axes=axes)
-    out: NDArray[np.float64] = smooth / math.sqrt(power)
-    return out
-
-
-def _draw_rows(
-    rng: np.random.Generator, ny: int, s: SatelliteSettings
-) -> "NDArray[np.float64]":
-    white = rng.standard_normal(ny)
-    slow = rng.standard_normal(_padded(ny, s.row_scale))
-    return s.row_parts[0] * white + s.row_parts[1] * _smooth(slow, s.row_scale)[:ny]
-
-
 def _draw_sky(
     rng: np.random.Generator,
     shape: tuple[int, int],
     seconds: float,
     s: SatelliteSettings,
-) -> "Float":
+) -> "tuple[Float, dict[str, Float]]":
+    """Return the sky and the parts that it is made of."""
     ny, nx = shape
     per_second = 10 ** (0.4 * (s.zero_point - rng.uniform(*s.sky)))
     y = np.linspace(-1, 1, ny)[:, None]
@@ -312,13 +365,15 @@ def _draw_sky(
     a, b = rng.normal(0, s.gradient, 2)
     p, q, r = rng.normal(0, s.bowl, 3)
     sky = 1 + a * x + b * y + p * x * x + q * y * y + r * x * y
-    if rng.uniform() < s.cloud:
-        scale = s.cloud_scale * min(shape)
-        white = rng.standard_normal([_padded(n, scale) for n in shape])
-        sky += s.cloud_rms * _smooth(white, scale)[:ny, :nx]
+    cloud = np.zeros(shape, np.float32)
     level = seconds * per_second * s.pixel**2
+    if rng.uniform() < s.cloud:
+        veil = s.cloud_rms * smooth_noise(rng, shape, s.cloud_scale * min(shape))
+        sky += veil
+        cloud = (level * veil).astype(np.float32)
     out: Float = np.maximum(level * sky, 0).astype(np.float32)
-    return out
+    even = np.full(shape, level, np.float32)
+    return out, {"level": even, "gradient": out - even - cloud, "cloud": cloud}
 
 
 def _draw_stars(
@@ -359,6 +414,9 @@ def _draw_targets(
     peak = scale * np.exp(rng.uniform(low, high, n))
     moves = rng.uniform(size=n) < s.moving
     length = np.where(moves, rng.uniform(*s.moving_length, n), 0.0)
+    if s.fast:
+        other = rng.uniform(size=n) < s.fast
+        length = np.where(other, rng.uniform(*s.fast_length, n), length)
     # Flux of the peak: 2 pi sigma^2 of a point, the line's share of it for a trail.
     middle = length / (2 * math.sqrt(2) * s.target_sigma)
     shares = [math.erf(m) * math.sqrt(math.pi) / (2 * m) if m else 1.0 for m in middle]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bgrem_core.errors import ReadError, UsageError
+from bgrem_core.simulate.plain import later, plain
 from bgrem_core.simulate.ranges import SEEDS, check_ranges
 from bgrem_core.train.families import FAMILIES
 from bgrem_core.train.family import Family
@@ -57,7 +58,7 @@ class Recipe:
     config: dict[str, Any]
     data: Any
     loop: LoopSettings
-    start: str = ""
+    start: str = later("")
 
     def __post_init__(self) -> None:
         check_ranges(self, {"seed": SEEDS})
@@ -140,10 +141,7 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON types."""
-        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        if not self.start:
-            del plain["start"]
-        return plain
+        return plain(self)
 
     def digest(self) -> str:
         """Return the SHA-256 of the recipe as canonical JSON."""

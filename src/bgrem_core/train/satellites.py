@@ -8,7 +8,6 @@ References
 .. [1] Ho, Jain & Abbeel 2020, arXiv:2006.11239 (objective: equation 14).
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from bgrem_core.ddpm import STEPS, diffuse
 from bgrem_core.errors import UsageError
+from bgrem_core.simulate.plain import later, plain
 from bgrem_core.simulate.ranges import SEEDS, check_ranges
 from bgrem_core.simulate.satellite_settings import SatelliteSettings
 from bgrem_core.simulate.satellites import (
@@ -51,6 +51,7 @@ _LIMITS = {
     "batch": (1, 10**5),
     "crop": (1, 8192),
     "t_max": (2, STEPS),
+    "beyond": (0, 0.9),
 }
 
 
@@ -78,6 +79,9 @@ class SatelliteData:
         only turned by 180 degrees, which leaves the direction of the trails as it is.
     t_max : int
         Times are drawn below it: those that are used later, and less noise than that.
+    beyond : float
+        Share of the crops whose times are drawn from `t_max` on: what only a whole
+        chain from noise to frame needs (`bgrem_core.simulate.sampling`).
     scene : SatelliteSettings
         Ranges of the frames.
     """
@@ -90,6 +94,7 @@ class SatelliteData:
     crop: int = 128
     mirror: bool = False
     t_max: int = 500
+    beyond: float = later(0.0)
     scene: SatelliteSettings = field(default_factory=SatelliteSettings)
 
     def __post_init__(self) -> None:
@@ -99,6 +104,7 @@ class SatelliteData:
                 f"crops of {self.crop} pix do not fit into frames of {self.size} pix",
                 "correct the recipe",
             )
+        check_times(self.t_max, self.beyond)
 
 
 def exposures(data: SatelliteData, folder: Path) -> "list[Float]":
@@ -117,7 +123,7 @@ def exposures(data: SatelliteData, folder: Path) -> "list[Float]":
         (size, size) float32 mean electrons, mapped from the disc; those held out
         come last.
     """
-    key = cache.key(data.exposure_seed, data.size, dataclasses.asdict(data.scene))
+    key = cache.key(data.exposure_seed, data.size, plain(data.scene))
     shape = (data.size, data.size)
 
     def make(k: int) -> "Float":
@@ -151,17 +157,47 @@ def prepare(recipe: "Recipe", folder: Path) -> "Draw":
     data: SatelliteData = recipe.data
     images = exposures(data, folder)
     parts = {False: images[: data.exposures], True: images[data.exposures :]}
-    sources = {k: partial(_simulated_crop, data, part) for k, part in parts.items()}
+    sources = {k: partial(_simulated_crop, data, own) for k, own in parts.items()}
 
     def draw(step: int, *, held_out: bool) -> "dict[str, Float]":
         rng = np.random.default_rng([recipe.seed, step, int(held_out)])
-        return draw_batch(rng, sources[held_out], batch=data.batch, t_max=data.t_max)
+        part = sources[held_out]
+        return draw_batch(
+            rng, part, batch=data.batch, t_max=data.t_max, beyond=data.beyond
+        )
 
     return draw
 
 
+def check_times(t_max: int, beyond: float) -> None:
+    """Refuse a share of times that there are none for.
+
+    Parameters
+    ----------
+    t_max : int
+        Where they begin.
+    beyond : float
+        Their share.
+
+    Raises
+    ------
+    UsageError
+        All times lie below `t_max` already.
+    """
+    if beyond and t_max == STEPS:
+        raise UsageError(
+            f"beyond={beyond:g} asks for times from {t_max} on, and there are {STEPS}",
+            "lower t_max, or leave it out",
+        )
+
+
 def draw_batch(
-    rng: np.random.Generator, source: "Source", *, batch: int, t_max: int
+    rng: np.random.Generator,
+    source: "Source",
+    *,
+    batch: int,
+    t_max: int,
+    beyond: float = 0.0,
 ) -> "dict[str, Float]":
     """Draw raw crops from a source, normalise and diffuse them.
 
@@ -175,6 +211,8 @@ def draw_batch(
         Crops.
     t_max : int
         Times are whole numbers below it.
+    beyond : float, optional
+        Share of the crops whose times lie from `t_max` to the end of the schedule.
 
     Returns
     -------
@@ -186,8 +224,12 @@ def draw_batch(
     # One time from each of as many equal ranges, every second range first: halves of
     # the batch see the whole range, and the loss scatters less from step to step.
     order = np.argsort(np.arange(batch) % 2, kind="stable")
-    t = np.floor((order + rng.uniform(size=batch)) * t_max / batch).astype(int)
-    t = np.minimum(t, t_max - 1)
+    place = order + rng.uniform(size=batch)
+    if beyond:
+        place = np.interp(place / batch, (0, 1 - beyond, 1), (0, t_max, STEPS))
+        t = np.minimum(place.astype(int), STEPS - 1)
+    else:
+        t = np.minimum(np.floor(place * t_max / batch).astype(int), t_max - 1)
     eps = rng.standard_normal(x0.shape, dtype=np.float32)
     return {"x": diffuse(x0, t, eps), "t": t.astype(np.float32), "eps": eps}
 
@@ -252,7 +294,7 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
             "clip": list(CLIP),
         },
         "trained": {
-            "t": [0, data.t_max - 1],
+            "t": [0, (STEPS if data.beyond else data.t_max) - 1],
             "tile": [data.crop, data.crop],
             "exposure": [min(scene.exposures), max(scene.exposures)],
             "trail_length": [round(min(trails), 2), round(max(trails), 2)],
@@ -291,6 +333,11 @@ def _simulated_crop(
         expected = expected[:, ::-1]
     expected = np.ascontiguousarray(expected)
     white = white_noise(float(np.median(expected)), data.scene)
-    pattern, noise, targets, _ = read_out(rng, expected, white, data.scene)
-    raw: Float = expected + pattern + noise + targets
-    return raw
+    # The amplifiers meet in the middle of the exposure, wherever that is in the crop.
+    row, column = (data.size / 2 - k for k in (y, x))
+    if turned:
+        row, column = n - row, n - column
+    if mirrored and data.mirror:
+        column = n - column
+    out = read_out(rng, expected, white, data.scene, middle=(row, column))
+    return out.on(expected)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgrem_core.simulate.artefacts import cosmic_rays, hot_pixels, streaks
+from bgrem_core.simulate.full_well import saturate
 from bgrem_core.simulate.optical import Truth
 from bgrem_core.simulate.ranges import log_uniform
 from bgrem_core.simulate.survey._galsim import galsim
-from bgrem_core.simulate.survey.detector import saturate
 from bgrem_core.simulate.survey.diffuse import add_discs, add_nebula
 from bgrem_core.simulate.survey.galaxies import draw_galaxies
 from bgrem_core.simulate.survey.glare import draw_glare

@@ -1,0 +1,53 @@
+"""Settings as plain JSON types, equal to what they were before they had more fields."""
+
+import dataclasses
+import json
+from typing import Any
+
+__all__ = ["later", "plain"]
+
+_MARK = "later"
+
+
+def later(default: Any) -> Any:
+    """Declare a field that came after recipes were written.
+
+    Parameters
+    ----------
+    default : Any
+        Immutable; with it everything is as it was without the field.
+
+    Returns
+    -------
+    Any
+        What stands behind the field's name.
+    """
+    return dataclasses.field(default=default, metadata={_MARK: True})
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """Return settings as plain JSON types.
+
+    Parameters
+    ----------
+    settings : Any
+        A dataclass.
+
+    Returns
+    -------
+    dict
+        Its fields, nested; those that came later are left out at their default, so
+        that what was written without them keeps its hash.
+    """
+    out: dict[str, Any] = json.loads(json.dumps(_fields(settings)))
+    return out
+
+
+def _fields(value: Any) -> Any:
+    if not dataclasses.is_dataclass(value):
+        return value
+    return {
+        f.name: _fields(getattr(value, f.name))
+        for f in dataclasses.fields(value)
+        if not (f.metadata.get(_MARK) and getattr(value, f.name) == f.default)
+    }
