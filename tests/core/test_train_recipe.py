@@ -211,6 +211,7 @@ def test_shipped_recipes_are_whole_and_survive_their_own_json(path):
 def test_every_model_has_a_recipe_for_two_cores_and_for_a_gpu():
     names = {p.stem for p in RECIPES.glob("*.json")}
     usual = {f"{m}_{r}" for m in command.MODELS for r in ("cpu", "gpu")}
+    own = {"satellites_frames", "satellites_tune"}
+    long = {"gamma_long", "optical_long", "satellites_long"}
     # gamma-paper is never shipped, and small.
-    others = {"gamma_long", "optical_long"}
-    assert names == usual - {"gamma-paper_gpu"} | others
+    assert names == usual - {"gamma-paper_gpu"} | own | long

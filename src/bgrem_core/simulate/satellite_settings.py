@@ -8,6 +8,7 @@ from bgrem_core.simulate.ranges import TINY, check_crowd, check_ranges
 
 __all__ = ["COUNTS_AT", "SatelliteSettings"]
 
+_SENSOR = "sensor"
 COUNTS_AT = 16.0
 """Magnitude to which `SatelliteSettings.density` counts stars."""
 _LIMITS = {
@@ -180,18 +181,18 @@ class SatelliteSettings:
     target_peak: tuple[float, float] = (0.5, 5.0)
     moving: float = 0.2
     moving_length: tuple[float, float] = (1.0, 8.0)
-    fast: float = later(0.0)
-    fast_length: tuple[float, float] = later((8.0, 60.0))
-    amplifiers: tuple[int, ...] = later((1,))
-    amplifier_offset: tuple[float, float] = later((0.0, 0.0))
-    amplifier_gain: float = later(0.0)
-    amplifier_rows: float = later(0.0)
-    glow: float = later(0.0)
-    glow_charge: tuple[float, float] = later((5.0, 80.0))
-    glow_scale: float = later(0.15)
-    saturating: float = later(0.0)
-    full_well: tuple[float, float] = later((2000.0, 30000.0))
-    bleed: float = later(0.5)
+    fast: float = later(0.0, group=_SENSOR)
+    fast_length: tuple[float, float] = later((8.0, 60.0), group=_SENSOR)
+    amplifiers: tuple[int, ...] = later((1,), group=_SENSOR)
+    amplifier_offset: tuple[float, float] = later((0.0, 0.0), group=_SENSOR)
+    amplifier_gain: float = later(0.0, group=_SENSOR)
+    amplifier_rows: float = later(0.0, group=_SENSOR)
+    glow: float = later(0.0, group=_SENSOR)
+    glow_charge: tuple[float, float] = later((5.0, 80.0), group=_SENSOR)
+    glow_scale: float = later(0.15, group=_SENSOR)
+    saturating: float = later(0.0, group=_SENSOR)
+    full_well: tuple[float, float] = later((2000.0, 30000.0), group=_SENSOR)
+    bleed: float = later(0.5, group=_SENSOR)
 
     def __post_init__(self) -> None:
         check_ranges(self, _LIMITS, unordered=("exposures", "row_parts", "amplifiers"))

@@ -53,7 +53,7 @@ def draw_pattern(
     ny, nx = expected.shape
     strength = white * rng.uniform(*s.rows), white * rng.uniform(*s.columns)
     rows = (_draw_rows(rng, ny, s) * strength[0])[:, None]
-    columns: Double = rng.standard_normal(nx) * strength[1]
+    columns = rng.standard_normal((nx,)) * strength[1]
     amplifiers = np.zeros((1, 1))
     count = 1 if s.amplifiers == (1,) else int(rng.choice(s.amplifiers))
     if count > 1:

@@ -1,6 +1,10 @@
-"""Command line of the training: ``bgrem-train optical --recipe cpu``."""
+"""Command line of the training: ``bgrem-train optical --recipe cpu``.
+
+``bgrem-train satellites FRAMES...`` trains on a user's own raw frames.
+"""
 
 import argparse
+import dataclasses
 import logging
 import math
 import sys
@@ -12,17 +16,21 @@ from bgrem_core.errors import BGRemError, UsageError
 from bgrem_core.train.bench import trainer
 from bgrem_core.train.loop import Trainer
 from bgrem_core.train.recipe import RECIPES, Recipe, shipped
-from bgrem_core.train.start import read_start
+from bgrem_core.train.start import Start, read_start
 
 MODELS = {
     "optical": ("optical", "survey"),
     "optical-paper": ("optical", "survey"),
     "gamma": ("gamma",),
     "gamma-paper": ("gamma-paper",),
-    "satellites": ("satellites",),
+    "satellites": ("satellites", "frames"),
 }
 """Families whose recipes each model takes."""
+OWN = "satellites-own"
+"""Name of weights from a user's own frames, unless the user gives another."""
 CANCELLED = 130
+_WARMUP = 4
+"""Least number of steps for one of warm-up, where the number is the user's."""
 _EVERY = 50
 _SILENCE = 20.0
 """Longest time without a line, seconds; one step may take longer."""
@@ -41,12 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0, 130 if interrupted, or the code of the error that was reported.
     """
-    args = _parser().parse_args(argv)
+    args = _parser().parse_intermixed_args(argv)
     _listen()
     try:
-        recipe = _recipe(args.model, args.recipe)
-        out = args.out or Path("runs") / args.model
-        start = read_start(args.start) if args.start else None
+        usual = (args.name or OWN) if args.frames else args.model
+        out = args.out or Path("runs") / usual
+        start = _start(args)
+        recipe = _recipe(args, out, start)
         run = trainer(
             recipe, out, start=start, device=args.device, workers=args.workers
         )
@@ -57,15 +66,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return CANCELLED
     try:
         for line in _lines(run, args.max_seconds):
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            _say(line)
+        _say(_end(run, out, exported=recipe.family == "frames"))
+        if run.ended and recipe.family == "frames":
+            from bgrem_core.train.own import finish
+
+            for line in finish(out, start, device=args.device):
+                _say(line)
     except BGRemError as error:
         return _fail(error)
     except KeyboardInterrupt:
         sys.stderr.write(_interrupted(run) + "\n")
         return CANCELLED
-    sys.stdout.write(_end(run, out) + "\n")
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _listen() -> None:
@@ -76,7 +94,44 @@ def _listen() -> None:
     log.propagate = False
 
 
-def _recipe(model: str, name: str) -> Recipe:
+def _start(args: argparse.Namespace) -> Start | None:
+    if args.start is None:
+        return None
+    return read_start(args.model if args.start == "shipped" else args.start)
+
+
+def _recipe(args: argparse.Namespace, out: Path, start: Start | None) -> Recipe:
+    """Read the recipe and change it as the flags say; of own frames, read these too."""
+    if args.frames and args.model != "satellites":
+        raise UsageError(
+            f"{args.model} is not trained on frames: {args.frames[0]}",
+            "leave them out; frames are for bgrem-train satellites",
+        )
+    usual = "cpu" if not args.frames else "frames" if start is None else "tune"
+    recipe = _read_recipe(args.model, args.recipe or usual)
+    if args.steps:
+        loop = recipe.loop
+        warmup = min(loop.warmup, args.steps // _WARMUP)
+        loop = dataclasses.replace(loop, steps=args.steps, warmup=warmup)
+        recipe = dataclasses.replace(recipe, loop=loop)
+    if args.frames:
+        if recipe.family != "frames":
+            raise UsageError(
+                f"the recipe {args.recipe} simulates its frames",
+                "leave your frames out, or use --recipe frames or tune",
+            )
+        from bgrem_core.train.own import with_frames
+
+        mine = (args.recipe or "").endswith(".json")
+        name = args.name or (recipe.name if mine else OWN)
+        recipe = dataclasses.replace(recipe, name=name)
+        recipe = with_frames(recipe, args.frames, out, start)
+    elif args.name:
+        recipe = dataclasses.replace(recipe, name=args.name)
+    return recipe
+
+
+def _read_recipe(model: str, name: str) -> Recipe:
     file = Path(name) if name.endswith(".json") else shipped(model, name)
     recipe = Recipe.read(file)
     if recipe.family not in MODELS[model]:
@@ -97,21 +152,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("model", choices=MODELS, help="what to train")
     parser.add_argument(
+        "frames",
+        nargs="*",
+        type=Path,
+        metavar="FRAMES",
+        help="satellites alone: your own raw frames, FITS files and folders of them, "
+        "instead of simulated ones; some are held out, and the result is compared on "
+        "them with the classical map and with the weights it began with",
+    )
+    parser.add_argument(
         "--recipe",
-        default="cpu",
         help="cpu (default; at most 40 minutes of two cores), gpu, or a .json file; "
-        "gamma and optical have long too: up to two hours, and for optical "
-        "the full simulator, which needs "
-        "napari-bgrem[train]",
+        "gamma, optical and satellites have long too: up to two hours, for optical "
+        "the full simulator, which needs napari-bgrem[train]; with FRAMES: frames "
+        "(from nothing), or tune (default with --from)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=_positive,
+        metavar="N",
+        help="other number of steps than the recipe's",
+    )
+    parser.add_argument(
+        "--name",
+        help=f"name of the weights; with FRAMES {OWN}, else that of the recipe",
     )
     parser.add_argument(
         "--from",
         dest="start",
         metavar="RUN|WEIGHTS",
         help="begin with the weights of a finished run, of a file, or of a model that "
-        "ships, instead of random ones",
+        "ships (shipped: the one of this name), instead of random ones",
     )
-    parser.add_argument("--out", type=Path, help="folder of the run; runs/MODEL")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the run; runs/MODEL, with FRAMES runs/NAME, where the "
+        "weights are written too",
+    )
     parser.add_argument(
         "--max-seconds",
         type=_seconds,
@@ -139,6 +217,12 @@ def _seconds(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f"invalid number of seconds: {text!r}")
     return value
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and int(text)):
+        raise argparse.ArgumentTypeError(f"invalid number of steps: {text!r}")
+    return int(text)
 
 
 def _count(text: str) -> int:
@@ -186,7 +270,7 @@ def _interrupted(run: Trainer) -> str:
     )
 
 
-def _end(run: Trainer, out: Path) -> str:
+def _end(run: Trainer, out: Path, *, exported: bool = False) -> str:
     if not run.ended:
         return (
             f"stopped after step {run.step} of {run.settings.steps}; run the same "
@@ -198,9 +282,12 @@ def _end(run: Trainer, out: Path) -> str:
             f"ended early, of {run.settings.steps} steps: the validation was not "
             f"better for {run.since} epochs, and the best weights are kept. "
         )
+    done = f"{early}done: {run.step} steps in {run.seconds / 60:.1f} min"
+    if exported:
+        return done
     return (
-        f"{early}done: {run.step} steps in {run.seconds / 60:.1f} min. To use the "
-        f"weights: python -m bgrem_core.train.export --run {out} --out FOLDER"
+        f"{done}. To use the weights: python -m bgrem_core.train.export --run {out} "
+        "--out FOLDER"
     )
 
 

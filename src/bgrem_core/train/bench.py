@@ -16,7 +16,7 @@ from bgrem_core.train.loop import Trainer
 from bgrem_core.train.recipe import Recipe
 from bgrem_core.train.start import Start
 
-__all__ = ["RECIPE", "recipe_of", "trainer"]
+__all__ = ["RECIPE", "claim", "make_folder", "recipe_of", "trainer"]
 
 RECIPE = "recipe.json"
 _PER_CORE = 4
@@ -77,12 +77,9 @@ def trainer(
         network = fitting_network(recipe)
     if start is not None and not there:
         start.put_into(network, recipe)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+    make_folder(folder)
     with lock(folder):
-        _claim(recipe, folder)
+        claim(recipe, folder)
         feed = Feed(recipe, folder, workers=workers)
     loss = recipe.kind().loss
     return Trainer(
@@ -94,6 +91,25 @@ def trainer(
         identity=recipe.digest(),
         device=device,
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        May exist.
+
+    Raises
+    ------
+    WriteError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 def recipe_of(folder: Path) -> Recipe:
@@ -151,8 +167,23 @@ def _check_machine(recipe: Recipe, device: str) -> None:
         raise UsageError(f"device {device!r} is not available", f"use {have}")
 
 
-def _claim(recipe: Recipe, folder: Path) -> None:
-    """Write the recipe into the folder, unless it holds a run of another."""
+def claim(recipe: Recipe, folder: Path) -> None:
+    """Write the recipe into the folder, unless it holds a run of another.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the run that is to be there.
+    folder : pathlib.Path
+        Exists, and is held by this process.
+
+    Raises
+    ------
+    UsageError
+        A run of another recipe is there.
+    WriteError
+        The folder cannot be written.
+    """
     path = folder / RECIPE
     if (folder / checkpoint.STATE).exists() and path.exists():
         if recipe_of(folder).digest() != recipe.digest():

@@ -1,4 +1,4 @@
-"""Simulated data that are made once and kept in the folder of a run."""
+"""Data that are made once and kept in the folder of a run."""
 
 import hashlib
 import json
@@ -14,11 +14,12 @@ from bgrem_core.errors import ReadError, WriteError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["announce", "keep", "key", "load"]
+__all__ = ["OnDisc", "announce", "keep", "key", "load"]
 
 _log = logging.getLogger(__name__)
+SIMULATED = "simulated data"
 
 
 def key(*decides: Any) -> str:
@@ -37,7 +38,9 @@ def key(*decides: Any) -> str:
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
 
 
-def keep(path: Path, make: "Callable[[], NDArray[Any]]") -> None:
+def keep(
+    path: Path, make: "Callable[[], NDArray[Any]]", *, what: str = SIMULATED
+) -> None:
     """Make an array and write it, unless it is there already.
 
     Parameters
@@ -46,6 +49,8 @@ def keep(path: Path, make: "Callable[[], NDArray[Any]]") -> None:
         Of the .npy file; written beside and renamed, so that it is whole if it exists.
     make : callable
         Gives the array.
+    what : str, optional
+        Plural noun, for the error.
 
     Raises
     ------
@@ -62,14 +67,48 @@ def keep(path: Path, make: "Callable[[], NDArray[Any]]") -> None:
         beside.replace(path)
     except OSError as error:
         raise WriteError(
-            f"the simulated data {path} cannot be written: {error.strerror or error}",
+            f"the {what} {path} cannot be written: {error.strerror or error}",
             "make room and run the same command again: what is there is used",
         ) from error
     finally:
         beside.unlink(missing_ok=True)
 
 
-def load(path: Path, *, mapped: bool = False) -> "NDArray[Any]":
+class OnDisc:
+    """An array that was kept, read where it is used; no file is held open.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the .npy file, which is checked now.
+    what : str, optional
+        Plural noun, for errors.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the array.
+    """
+
+    # A mapped array holds its file open, and systems allow some hundred of those.
+    def __init__(self, path: Path, *, what: str = SIMULATED) -> None:
+        self._path, self._what = path, what
+        self.shape = load(path, mapped=True, what=what).shape
+
+    def __getitem__(self, key: Any) -> "NDArray[Any]":
+        """Read a part."""
+        return np.array(load(self._path, mapped=True, what=self._what)[key])
+
+    def __array__(
+        self,
+        dtype: "DTypeLike | None" = None,
+        copy: bool | None = None,  # noqa: FBT001 - numpy's protocol
+    ) -> "NDArray[Any]":
+        """Read the whole."""
+        return np.asarray(load(self._path, what=self._what), dtype)
+
+
+def load(path: Path, *, mapped: bool = False, what: str = SIMULATED) -> "NDArray[Any]":
     """Read an array that was kept.
 
     Parameters
@@ -78,6 +117,8 @@ def load(path: Path, *, mapped: bool = False) -> "NDArray[Any]":
         Of the .npy file.
     mapped : bool, optional
         Leave it on the disc and read what is used.
+    what : str, optional
+        Plural noun, for the error.
 
     Returns
     -------
@@ -93,7 +134,7 @@ def load(path: Path, *, mapped: bool = False) -> "NDArray[Any]":
         array: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None)
     except (OSError, ValueError, EOFError) as error:
         raise ReadError(
-            f"the simulated data {path} are damaged",
+            f"the {what} {path} are damaged",
             "delete that file and run the same command again: it is made anew",
         ) from error
     return array

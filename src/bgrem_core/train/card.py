@@ -18,6 +18,10 @@ _COUNTED = "catalogue: 1 detection per Mpix of pure noise, deep: 10.\n"
 _GUESSED = "not measured yet: cautious guesses, false detections were not counted.\n"
 _MODEL_OF = {"survey": "optical"}
 """Models by family, where the name of the family is another."""
+_LICENCES = {
+    "frames": "Decided by whoever owns the frames and trained on them: these weights "
+    "are no part of the package."
+}
 
 
 def card_text(card: ModelCard, sha256: str) -> str:
@@ -35,8 +39,8 @@ def card_text(card: ModelCard, sha256: str) -> str:
     str
         Ends with a newline.
     """
-    training = card.training
-    words = words_of(card.objective, training.get("recipe", {}).get("family", ""))
+    family = card.training.get("recipe", {}).get("family", "")
+    words = words_of(card.objective, family)
     sections = {
         "": _head(card, sha256),
         "Use": words.use,
@@ -45,7 +49,7 @@ def card_text(card: ModelCard, sha256: str) -> str:
         "Figures": _figures(card.figures),
         "Thresholds": _thresholds(card) if card.thresholds else "",
         "Trained on": f"{words.data}\n\n{_training(card)}",
-        "Licence": "BSD-3-Clause, as the package.",
+        "Licence": _LICENCES.get(family, "BSD-3-Clause, as the package."),
         "Known failures": words.failures,
     }
     parts = [
@@ -137,6 +141,11 @@ def _command(card: ModelCard) -> str:
         source, end = (
             " --from WEIGHTS",
             f"; it began with the weights `{begun[:16]}...`.",
+        )
+    if recipe["family"] == "frames":
+        return (
+            f"`bgrem-train satellites FRAMES...{source}`; the recipe is in the file, "
+            f"with a digest of the frames{end}"
         )
     for path in sorted(RECIPES.glob("*.json")):
         if Recipe.read(path).as_dict() == own:

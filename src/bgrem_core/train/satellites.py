@@ -41,8 +41,23 @@ if TYPE_CHECKING:
     Float = NDArray[np.float32]
     Source = Callable[[np.random.Generator], Float]
 
-__all__ = ["SATELLITES", "SatelliteData", "draw_batch", "exposures"]
+__all__ = [
+    "NORMALISER",
+    "SATELLITES",
+    "SatelliteData",
+    "check_times",
+    "draw_batch",
+    "exposures",
+    "loss",
+]
 
+NORMALISER = {
+    "kind": "zscale",
+    "formula": "(image - offset) / scale, cut at clip of the zscale range, "
+    "mean 0 and variance 1",
+    "clip": list(CLIP),
+}
+"""How frames become what the network sees, as a model card has it."""
 _LIMITS = {
     "exposures": (1, 10**6),
     "size": (1, 8192),
@@ -107,7 +122,7 @@ class SatelliteData:
         check_times(self.t_max, self.beyond)
 
 
-def exposures(data: SatelliteData, folder: Path) -> "list[Float]":
+def exposures(data: SatelliteData, folder: Path) -> list[cache.OnDisc]:
     """Simulate the exposures once and keep them in the run's folder.
 
     Parameters
@@ -119,9 +134,8 @@ def exposures(data: SatelliteData, folder: Path) -> "list[Float]":
 
     Returns
     -------
-    list of ndarray
-        (size, size) float32 mean electrons, mapped from the disc; those held out
-        come last.
+    list of OnDisc
+        (size, size) float32 mean electrons; those held out come last.
     """
     key = cache.key(data.exposure_seed, data.size, plain(data.scene))
     shape = (data.size, data.size)
@@ -135,7 +149,7 @@ def exposures(data: SatelliteData, folder: Path) -> "list[Float]":
     cache.announce(sum(not path.exists() for path in paths), "exposures")
     for k, path in enumerate(paths):
         cache.keep(path, partial(make, k))
-    return [cache.load(path, mapped=True) for path in paths]
+    return [cache.OnDisc(path) for path in paths]
 
 
 def prepare(recipe: "Recipe", folder: Path) -> "Draw":
@@ -287,12 +301,7 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
     return {
         "method": "systematics",
         "objective": "systematics",
-        "normaliser": {
-            "kind": "zscale",
-            "formula": "(image - offset) / scale, cut at clip of the zscale range, "
-            "mean 0 and variance 1",
-            "clip": list(CLIP),
-        },
+        "normaliser": dict(NORMALISER),
         "trained": {
             "t": [0, (STEPS if data.beyond else data.t_max) - 1],
             "tile": [data.crop, data.crop],
@@ -303,6 +312,7 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
             "sky": list(scene.sky),
             "rows": list(scene.rows),
             "columns": list(scene.columns),
+            **_sensor(scene),
         },
     }
 
@@ -318,8 +328,18 @@ SATELLITES = Family(
 )
 
 
+def _sensor(scene: SatelliteSettings) -> dict[str, list[float]]:
+    """Return ranges of what not every recipe has."""
+    out: dict[str, list[float]] = {}
+    if max(scene.amplifiers) > 1:
+        out["amplifiers"] = [min(scene.amplifiers), max(scene.amplifiers)]
+    if scene.saturating:
+        out["full_well"] = list(scene.full_well)
+    return out
+
+
 def _simulated_crop(
-    data: SatelliteData, images: "list[Float]", rng: np.random.Generator
+    data: SatelliteData, images: list[cache.OnDisc], rng: np.random.Generator
 ) -> "Float":
     """Cut a crop out of an exposure and read it out afresh."""
     image = images[rng.integers(len(images))]

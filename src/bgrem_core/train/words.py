@@ -137,18 +137,41 @@ in signal to noise at a known place is not completeness.""",
 Simulated raw frames only, without truth, in the ranges below: exposures in seconds,
 sky in mag/arcsec², the patterns of rows and columns in units of the white noise,
 trails and tiles (crops of the frames) in pixels, directions of trails from +x (turned
-by 180 degrees as well), times t of the diffusion. Satellites are in some of the frames
-and are not marked.""",
+by 180 degrees as well), times t of the diffusion; where they are named, numbers of
+amplifiers and full wells in electrons. Satellites are in some of the frames and are not
+marked.""",
     failures="""\
-- Trails in another direction than those above are left in part. For another
-  direction train with another `angle` of the simulator; training on frames of your own
-  sensor comes with a later version.
+- Trails in another direction than those above are left in part: train on frames of
+  your own sensor, `bgrem-train satellites FRAMES... --from shipped`.
 - Brightest trails are cut at 3 times the zscale range before the network sees them,
   and are not removed beyond it.
 - Rows are judged over the whole tile: tiles of another width than the one above were
   not trained, and tiles that meet may differ in their rows.
 - Hot pixels cannot be told from satellites and stay as they do.
 - No frame of a real camera has been tried.""",
+)
+
+_OWN = dataclasses.replace(
+    _SYSTEMATICS,
+    use=_SYSTEMATICS.use.replace(
+        "that follow the geostationary belt: star\ntrails",
+        "of the sensor whose frames were trained on: star\ntrails",
+    ),
+    not_for=f"Frames of other sensors. {_SYSTEMATICS.not_for}",
+    data="""\
+Raw frames of a user, without truth, which do not come with this file; `frames` of them
+were trained on, `white_noise` is their white noise in units of the normalised frame
+(5 to 95 % of the frames), tiles are crops in pixels, t are times of the diffusion.
+Satellites that were in the frames are not marked.""",
+    failures="""\
+- What was in most of the frames is background, a satellite in the same place included
+  if the frames are few.
+- Trails in a direction, or of a length, that the frames do not have are left in part.
+- Brightest trails are cut at 3 times the zscale range before the network sees them,
+  and are not removed beyond it.
+- Rows are judged over the whole tile: tiles of another width than the one above were
+  not trained, and tiles that meet may differ in their rows.
+- Hot pixels cannot be told from satellites and stay as they do.""",
 )
 
 _SURVEY_DATA = """\
@@ -183,6 +206,8 @@ def words_of(objective: str, family: str = "") -> Words:
         Those of the objective, with the data of the family.
     """
     words = WORDS[objective]
+    if family == "frames":
+        return _OWN
     if family != "survey":
         return words
     failures = words.failures.replace(_PLAIN_LIMITS, _SURVEY_LIMITS)
