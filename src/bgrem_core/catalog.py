@@ -28,6 +28,7 @@ class SourceFlag(IntFlag):
     FAINT = 128
     ARTEFACT = 256
     NO_GAIN = 512
+    EXTRAPOLATED = 1024
 
 
 def write_catalog(

@@ -32,7 +32,8 @@ DESCRIPTIONS = {
     "peak": "highest value in the detection image, in noise sigma",
     "flags": "1 edge, 2 saturated, 4 blended, 8 masked pixels in aperture, "
     "16 truncated, 32 sky ring contaminated, 64 extended, "
-    "128 below the nominal significance, 256 artefact, 512 no gain",
+    "128 below the nominal significance, 256 artefact, 512 no gain, "
+    "1024 a correction beyond where it was measured",
     "flux_cleaned": "same aperture on the cleaned image; carries no error",
     "npix": "pixels above the detection threshold",
 }

@@ -12,6 +12,9 @@ WORDS = {
     "loading": "Reading",
     "scale": "Measuring the noise",
     "tiles": "Removing the noise",
+    "map": "Mapping the background",
+    "kept": "Measuring what is kept of targets",
+    "frames": "Reading further frames",
     "sky": "Measuring the sky",
     "find": "Finding sources",
 }

@@ -28,6 +28,8 @@ class Progress:
         The tile just finished.
     block : ndarray of float32 or None
         Denoised pixels of ``tile.keep`` (sky still in), ready to be shown.
+    note : str
+        What a person should know before the work goes on.
     """
 
     stage: str
@@ -35,6 +37,7 @@ class Progress:
     total: int
     tile: "Tile | None" = None
     block: NDArray[np.float32] | None = None
+    note: str = ""
 
 
 def relabel(

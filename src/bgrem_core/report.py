@@ -49,6 +49,8 @@ class Reporter:
                 except StopIteration as end:
                     outcome: Outcome = end.value
                     return outcome
+                if step.note and not (self.json or self.quiet):
+                    bar.write(f"{source.name}: {step.note}", file=sys.stderr)
                 if bar.total != step.total or step.done < bar.n:
                     bar.reset(step.total)
                 bar.set_description(f"{source.name}: {step.stage}", refresh=False)

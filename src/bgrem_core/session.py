@@ -197,6 +197,8 @@ class Session:
             Rows and columns.
         """
         image, method, settings = self._plane(), self.chosen, self.settings
+        if method.quick is not None:
+            settings = method.quick(settings)
 
         def work() -> Work:
             scale = yield from self._frame_scale(image, settings)

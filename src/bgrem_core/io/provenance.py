@@ -39,6 +39,8 @@ class Provenance:
         Electrons per image unit, None = unknown (BGRGAIN).
     settings : mapping
         All settings of the run, as plain values.
+    measured : mapping
+        What the method measured of the frame and needs again, as plain values.
     """
 
     version: str
@@ -52,6 +54,7 @@ class Provenance:
     threshold: float = float("nan")
     gain: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     def cards(self) -> list[CardTuple]:
         """Return the header cards of a result.

@@ -26,6 +26,7 @@ Rows = Callable[[Separation, float, float], tuple[tuple[str, str], ...]]
 Measure = Callable[[Separation, "NDArray[np.float64]", "NDArray[np.float64]"], "QTable"]
 Lines = Callable[[Separation, FindSettings], tuple[str, ...]]
 Opening = Callable[["Path", OpenSettings], OpenSettings]
+Quick = Callable[[Any], RunSettings]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,9 @@ class Method:
         What it adds to the catalogue and a window's table shows: name, title, decimals.
     opening : callable or None
         ``opening(path, open_settings)`` gives how a file is opened for this method.
+    quick : callable or None
+        ``quick(settings)`` gives the settings of a preview, where those of a run would
+        take too long.
     """
 
     name: str
@@ -90,3 +94,4 @@ class Method:
     assumed: Lines | None = None
     columns: tuple[tuple[str, str, int], ...] = ()
     opening: Opening | None = None
+    quick: Quick | None = None
