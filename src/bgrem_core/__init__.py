@@ -7,7 +7,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bgrem_core.api import clean, find_sources, inspect, iter_clean, measure
+    from bgrem_core.api import (
+        clean,
+        find_sources,
+        inspect,
+        iter_clean,
+        measure,
+        remove_systematics,
+    )
     from bgrem_core.errors import BGRemError
     from bgrem_core.io import open_image, write
     from bgrem_core.models import list_models, load_model
@@ -22,6 +29,7 @@ __all__ = [
     "load_model",
     "measure",
     "open_image",
+    "remove_systematics",
     "write",
 ]
 

@@ -35,7 +35,7 @@ def clean(image: object, *, method: str = "bgrem", **settings: Any) -> Any:
     image : Image, Stack, path, HDU, ndarray, NDData or CCDData
         Any linear unit; masked and non-finite pixels are not used.
     method : str, optional
-        A key of METHODS: "bgrem", "mesh" or "gamma".
+        A key of METHODS: "bgrem", "mesh", "systematics" or "gamma".
     **settings
         Fields of that method's settings, and of `OpenSettings` for how the image is
         read.
@@ -60,6 +60,29 @@ def clean(image: object, *, method: str = "bgrem", **settings: Any) -> Any:
     .. [1] arXiv:2510.04718, section 3.
     """
     return drain(iter_clean(image, method=method, **settings))
+
+
+def remove_systematics(image: object, **settings: Any) -> Any:
+    """Take star trails, rows and columns off a raw frame of a satellite.
+
+    Parameters
+    ----------
+    image : Image, Stack, path, HDU, ndarray, NDData or CCDData
+        As in `clean`: raw frames of a sensor that follows satellites.
+    **settings
+        Fields of the settings of the method "systematics", and of `OpenSettings`.
+
+    Returns
+    -------
+    Separation or StackSeparation
+        As `clean` with ``method="systematics"`` gives.
+
+    Raises
+    ------
+    UsageError, ReadError, ImageError, ModelError
+        As in `clean`.
+    """
+    return clean(image, method="systematics", **settings)
 
 
 def iter_clean(

@@ -37,6 +37,14 @@ HELP = {
     "the fit with that of the background; the exposure is taken as known",
     "Photons (PSF fit)": "of the whole source, 0 or more, by the Poisson likelihood of "
     "the counts on the background and on the sources that were found",
+    "Flux (corrected)": "of a target by a fit with a local level on the frame without "
+    "its map, over what the map leaves of such a target",
+    "Kept by the map": "share of a target of this brightness that the map leaves, by "
+    "artificial targets on this frame; the error is that of one place",
+    "S/N (fit)": "flux over the scatter of the same fit around the place",
+    "SNR before": "highest pixel above the mean over the standard deviation of a box "
+    "of 21 pixels in the frame; robust: by median and median absolute deviation",
+    "SNR after": "the same pixel without the map",
     "TS": "test statistic, 2 (ln L1 - ln L0), given the background; its square root is "
     "about the significance in sigma",
 }

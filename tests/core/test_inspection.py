@@ -198,5 +198,7 @@ def test_a_method_that_takes_no_noise_keeps_the_flux_without_error():
 
 def test_help_is_given_for_rows_that_are_there():
     fitted = {"Flux (PSF fit)", "Photons (PSF fit)", "TS"}  # tests of photons ask
+    fitted |= {"Flux (corrected)", "Kept by the map", "S/N (fit)"}  # those of targets
+    fitted |= {"SNR before", "SNR after"}
     shown = set(dict(inspect(fields.result(), 300, 300).rows()))
     assert set(HELP) - fitted <= shown
