@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import sep
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
@@ -17,6 +16,7 @@ from bgrem_core.simulate.satellites import (
     draw_frame,
 )
 from bgrem_core.simulate.trails import Trails, trail
+from bgrem_core.systematics.classical import classical, rows_and_columns, smooth
 from bgrem_core.zscale import CLIP, normalise, zscale_limits
 
 BOX, CORE = 10, 2.5  # half side of the box of the noise; radius left out of it
@@ -79,43 +79,11 @@ def draw_places(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.array(places)
 
 
-def mesh(x: np.ndarray) -> np.ndarray:
-    return sep.Background(np.ascontiguousarray(x), bw=16, bh=16).back()
-
-
-def rows_and_columns(x: np.ndarray) -> np.ndarray:
-    rows = np.median(x, axis=1, keepdims=True)
-    return rows + np.median(x - rows, axis=0, keepdims=True)
-
-
-def mesh_rows_columns(x: np.ndarray) -> np.ndarray:
-    smooth = mesh(x)
-    return smooth + rows_and_columns(x - smooth)
-
-
-def line(length: int) -> np.ndarray:
-    """Return the footprint of a line in the direction of the trails."""
-    half = length // 2
-    steps = np.arange(-half, half + 1)
-    out = np.zeros((length, length), bool)
-    turn = np.radians(ANGLE)
-    out[
-        half + np.rint(steps * np.sin(turn)).astype(int),
-        half + np.rint(steps * np.cos(turn)).astype(int),
-    ] = True
-    return out
-
-
-def directional(x: np.ndarray) -> np.ndarray:
-    plain = mesh_rows_columns(x)
-    return plain + ndimage.median_filter(x - plain, footprint=line(9))
-
-
 CLASSICAL: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "sep mesh 16": mesh,
+    "sep mesh 16": smooth,
     "median 9 x 9": lambda x: ndimage.median_filter(x, 9),
     "row + column median": rows_and_columns,
-    "sep + rows and columns + directional median 9": directional,
+    "sep + rows and columns + directional median 9": lambda x: classical(x, ANGLE),
 }
 
 
