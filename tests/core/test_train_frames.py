@@ -86,6 +86,7 @@ def test_a_folder_is_trained_on_compared_and_exported(trained, capsys):
         assert note.endswith(", not told apart within the errors")
     text = (out / "mine.md").read_text("utf-8")
     assert "`bgrem-train satellites FRAMES...`" in text
+    assert "raw frames of the sensor whose\nframes were trained on" in text
     assert "Simulated raw frames only" not in text
     assert "as the package" not in text
     proof = json.loads((out / "proof.json").read_text())

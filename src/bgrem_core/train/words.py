@@ -155,9 +155,9 @@ _OWN = dataclasses.replace(
     _SYSTEMATICS,
     use=_SYSTEMATICS.use.replace(
         "that follow the geostationary belt: star\ntrails",
-        "of the sensor whose frames were trained on: star\ntrails",
+        "of the sensor whose\nframes were trained on: star trails",
     ),
-    not_for=f"Frames of other sensors. {_SYSTEMATICS.not_for}",
+    not_for=f"Frames of other sensors.\n{_SYSTEMATICS.not_for}",
     data="""\
 Raw frames of a user, without truth, which do not come with this file; `frames` of them
 were trained on, `white_noise` is their white noise in units of the normalised frame
