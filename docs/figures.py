@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/optical/results"
 PAGES = (
     "README.md",
+    "docs/gamma.md",
     "docs/limits.md",
     "docs/napari.md",
     "docs/notebook.md",
@@ -282,6 +283,73 @@ def page(result: dict[str, Any]) -> str:
     )
 
 
+def photons(result: dict[str, Any]) -> str:
+    """Say what is found in photons."""
+    arms = result["sections"]["detection"]["arms"]
+    names = {
+        "network": "on the network's background",
+        "best mesh": "on that of the best mesh",
+        "exact background": "on the true one",
+    }
+    bands = "; ".join(
+        f"{band} deg: "
+        + ", ".join(f"{share(arms[n][band][0]['found'])} {w}" for n, w in names.items())
+        for band in ("|b| > 20", "|b| < 20")
+    )
+    off = result["sections"]["background"]["network"]["all"]["rms"]
+    return (
+        "Photons of gamma rays, on simulated patches of a part of the sky that the "
+        "network has not seen: one search finds of sources with TS above 25, at 0.1 "
+        f"false ones per patch of 13 x 13 deg, at {bands}. The background is right to "
+        f"{share(off)} rms (natural log)."
+    )
+
+
+def photon_fluxes(result: dict[str, Any]) -> str:
+    """Say how far photons of sources and their errors are off."""
+    flux = result["sections"]["flux"]
+    kinds = {
+        "nominal PSF": "with the PSF of the fit",
+        "test": "with one 10 % off or less",
+    }
+    parts = []
+    for kind, words in kinds.items():
+        rows = [v for k, v in flux[kind]["network"]["forced"].items() if k != "all"]
+        bias = ", ".join(f"{100 * r['bias'][0]:+.1f}" for r in rows)
+        pulls = ", ".join(f"{r['pull width'][0]:.2f}" for r in rows)
+        parts.append(f"{words} {bias} % and {pulls}")
+    found = flux["test"]["network"]["detected"]["25-50"]["bias"]
+    return (
+        "Bias and width of pulls at the places of true sources, TS 25 to 50, 50 to "
+        f"100, 100 to 400 and above: {'; '.join(parts)}. Of sources that were found, "
+        f"those of TS 25 to 50 come out too bright by {share(found)}."
+    )
+
+
+def photon_noise(result: dict[str, Any]) -> str:
+    """Say what the background alone gives."""
+    null = result["sections"]["null"]["network"]
+    bands = "; ".join(
+        f"{band} deg: {rows['false'][2][0]:.2g} of TS above 25 per patch, 0.1 above TS "
+        f"{rows['threshold'][0]:.0f}"
+        for band, rows in null.items()
+    )
+    other = result["sections"]["wrong"]["detection"]["network"]
+    low = "|b| < 20"
+    return (
+        f"On patches without sources a search finds {bands}. On a sky with another "
+        "fine structure and an emission that is 10 % off, "
+        f"{share(other[low][0]['found'])} of the bright sources at {low} deg are found "
+        "at 0.1 false per patch."
+    )
+
+
+def share(pair: list[float]) -> str:
+    """Return a share in percent, with its error."""
+    return f"{100 * pair[0]:.1f} ± {100 * pair[1]:.1f} %"
+
+
+GAMMA = "../../gamma/results/benchmark.json"
 SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "found": ("benchmark.json", found),
     "scored_as_real": ("scored_as_real.json", scored_as_real),
@@ -296,6 +364,9 @@ SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "ablations": ("ablations.json", ablations),
     "window": ("../../napari/results/large_frame.json", window),
     "page": ("../../notebook/results/results.json", page),
+    "photons": (GAMMA, photons),
+    "photon_fluxes": (GAMMA, photon_fluxes),
+    "photon_noise": (GAMMA, photon_noise),
 }
 """What makes the text of each name, and from which result."""
 
