@@ -604,3 +604,11 @@ def test_methods_without_columns_of_their_own_add_none():
     now = Collected(separation=bgrem_core.clean(image, method="mesh"))
     assert now.columns == ()
     assert now.look(20.0, 20.0).own == {}
+
+
+def test_photons_that_another_method_is_given_are_noticed(counts):
+    image = bgrem_core.open_image(counts, header=header(counts.shape))
+    said = bgrem_core.clean(image).notices
+    assert any("use --method gamma" in notice for notice in said)
+    plain = bgrem_core.clean(counts).notices
+    assert not any("gamma" in notice for notice in plain)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bgrem_core.errors import ModelError
 from bgrem_core.fill import fill_masked
+from bgrem_core.gamma.energies import selections
 from bgrem_core.image import Image
 from bgrem_core.io.provenance import Provenance
 from bgrem_core.level import BIN, bright_level
@@ -63,6 +64,8 @@ WHOLE = 4096
 Seen = NDArray[np.float32]
 #: Mesh of the photometric plane where the network took the sky away itself.
 JOINT_MESH = 64
+
+_PHOTONS = "the header tells of cuts in photons: for gamma rays use --method gamma"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,6 +346,8 @@ class _Run:
 
     def _notices(self, sky: Sky) -> Iterator[str]:
         yield from self.image.notices
+        if any(selections(self.image.header)):
+            yield _PHOTONS
         yield from self.scale.notices
         yield from sky.notices
         yield from self.model.notices
