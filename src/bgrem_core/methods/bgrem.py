@@ -64,7 +64,6 @@ WHOLE = 4096
 Seen = NDArray[np.float32]
 #: Mesh of the photometric plane where the network took the sky away itself.
 JOINT_MESH = 64
-
 _PHOTONS = "the header tells of cuts in photons: for gamma rays use --method gamma"
 
 
