@@ -187,10 +187,13 @@ def inspect(separation: "Separation", x: float, y: float) -> Inspection:
         )
     cut = _Cut(separation, round(x), round(y))
     at_x, at_y, found = cut.centre(x - cut.x0, y - cut.y0)
-    seen = cut.look(at_x, at_y, found=found)
     from bgrem_core.methods import METHODS
 
     method = METHODS.get(separation.provenance.method)
+    if found and method is not None and method.centre is not None:
+        own_x, own_y = method.centre(separation, at_x + cut.x0, at_y + cut.y0)
+        at_x, at_y = own_x - cut.x0, own_y - cut.y0
+    seen = cut.look(at_x, at_y, found=found)
     if method is None or method.measure is None:
         return seen
     top, own = (

@@ -41,7 +41,8 @@ HELP = {
     "its map, over what the map leaves of such a target",
     "Kept by the map": "share of a target of this brightness that the map leaves, by "
     "artificial targets on this frame; the error is that of one place",
-    "S/N (fit)": "flux over the scatter of the same fit around the place",
+    "S/N (fit)": "flux over the scatter of the same fit around the place and, where "
+    "the gain is known, the noise of its own photons",
     "SNR before": "highest pixel above the mean over the standard deviation of a box "
     "of 21 pixels in the frame; robust: by median and median absolute deviation",
     "SNR after": "the same pixel without the map",

@@ -27,6 +27,7 @@ Measure = Callable[[Separation, "NDArray[np.float64]", "NDArray[np.float64]"], "
 Lines = Callable[[Separation, FindSettings], tuple[str, ...]]
 Opening = Callable[["Path", OpenSettings], OpenSettings]
 Quick = Callable[[Any], RunSettings]
+Centre = Callable[[Separation, float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,9 @@ class Method:
         What it adds to the catalogue and a window's table shows: name, title, decimals.
     opening : callable or None
         ``opening(path, open_settings)`` gives how a file is opened for this method.
+    centre : callable or None
+        ``centre(separation, x, y)`` gives the centre of the source that was clicked,
+        better than the maximum of the smoothed image.
     quick : callable or None
         ``quick(settings)`` gives the settings of a preview, where those of a run would
         take too long.
@@ -94,4 +98,5 @@ class Method:
     assumed: Lines | None = None
     columns: tuple[tuple[str, str, int], ...] = ()
     opening: Opening | None = None
+    centre: Centre | None = None
     quick: Quick | None = None

@@ -31,7 +31,7 @@ from bgrem_core.systematics.catalogue import NOMINAL, target_table, width_of
 from bgrem_core.systematics.classical import plain
 from bgrem_core.systematics.facts import FWHM_PER_SIGMA, WIDTH, Facts
 from bgrem_core.systematics.mid_time import header_of, mid_time
-from bgrem_core.systematics.points import SHARPEST, Points, find_points
+from bgrem_core.systematics.points import SHARPEST, Points, find_points, refined
 from bgrem_core.systematics.run import SHARP, Frame, Run
 from bgrem_core.systematics.settings import (
     CLASSICAL,
@@ -252,6 +252,18 @@ def measure(separation: Separation, x: "Floats", y: "Floats") -> "QTable":
     return target_table(separation, x, y, _facts(separation))
 
 
+def centre(separation: Separation, x: float, y: float) -> tuple[float, float]:
+    """Return the centre of a target near a place; see `Method.centre`."""
+    width = _facts(separation).width
+    reach = math.ceil(8 * width) + 8
+    row, col = max(round(y) - reach, 0), max(round(x) - reach, 0)
+    block = slice(row, round(y) + reach + 1), slice(col, round(x) + reach + 1)
+    bad = np.asarray(separation.flags[block]) != 0
+    data = np.where(bad, 0, separation.photometric[block]).astype(np.float32)
+    at = refined(data, np.array([x - col]), np.array([y - row]), width)
+    return float(at[0][0]) + col, float(at[1][0]) + row
+
+
 def inspect_rows(
     separation: Separation, x: float, y: float
 ) -> tuple[tuple[str, str], ...]:
@@ -316,5 +328,6 @@ SYSTEMATICS = Method(
     parts=("systematics",),
     measure=measure,
     assumed=assumed,
+    centre=centre,
     quick=quick,
 )

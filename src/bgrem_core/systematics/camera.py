@@ -34,7 +34,9 @@ neighbours; below 1.05 on 99 % of raw simulated frames, 1.3 after a blur of half
 pixel."""
 _LINES = 0.5, 1.3, 0.1
 """Of the trained range of a pattern: least share of its low end, most of its high end,
-and what is added for the error."""
+and what is added to that for the error; lines differ by less than they scatter."""
+_LITTLE, _MUCH = 0.8, 1.1
+"""Of the trained range of the white noise, likewise."""
 _TURN = 3.0
 """Degrees by which trails may be off the trained direction without a word."""
 _LONG = 1.3
@@ -107,18 +109,21 @@ def check_camera(
     Returns
     -------
     tuple of str
-        One notice for each that is out of range.
+        A notice that names what is out of range, if anything is.
     """
     if not scatter.white > 0:
         return ()
     odd = [*_odd_noise(scatter, card), *_odd_lines(scatter, card)]
     if trails is not None and trails.fitted:
         odd += _odd_trails(trails, card)
-    told = (
+    if not odd:
+        return ()
+    said = (
         "this looks like a frame of another camera than those of the model "
-        f"{card.name}: its "
+        f"{card.name}: its {'; its '.join(odd)}. Look at the map, or train on frames "
+        "of it"
     )
-    return tuple(f"{told}{one}; check the map, or train on frames of it" for one in odd)
+    return (said,)
 
 
 def is_mirrored(trails: "TrailShape | None", card: "ModelCard") -> bool:
@@ -149,7 +154,7 @@ def is_mirrored(trails: "TrailShape | None", card: "ModelCard") -> bool:
 def _odd_noise(scatter: Scatter, card: "ModelCard") -> list[str]:
     odd = []
     low, high = _range(card, "white_noise") or _WHITE
-    if not 0.8 * low <= scatter.share <= 1.2 * high:
+    if not _LITTLE * low <= scatter.share <= _MUCH * high:
         odd.append(
             f"white noise is {scatter.share:.2f} of its scatter, trained were "
             f"{low:.2g} to {high:.2g}"
@@ -169,7 +174,7 @@ def _odd_lines(scatter: Scatter, card: "ModelCard") -> list[str]:
         if trained is None:
             continue
         least, most, error = _LINES
-        if not least * trained[0] - error <= value <= most * trained[1] + error:
+        if not least * trained[0] <= value <= most * trained[1] + error:
             odd.append(
                 f"{name} differ by {value:.2f} of the white noise, trained were "
                 f"{range_text(trained)}"

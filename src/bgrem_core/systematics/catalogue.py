@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import source_table
 from bgrem_core.image import MaskBit
-from bgrem_core.systematics.points import flux_at, kernel_of
+from bgrem_core.systematics.points import flux_at, kernel_of, phase_noise
 from bgrem_core.systematics.signal import signal_at
 from bgrem_core.systematics.trails import trail_profile
 
@@ -38,7 +38,8 @@ DESCRIPTIONS = {
     "id": "from 1, by snr",
     "flux": "of a Gaussian target by a fit with a local level, over kept_fraction",
     "flux_err": "its standard error, that of kept_fraction included",
-    "snr": "flux over its noise, by the scatter of the same fit around it",
+    "snr": "flux over its noise: the scatter of the same fit around it and, where the "
+    "gain is known, photons of the target",
     "peak": "highest pixel of the frame without its map, over the white noise",
     "flux_cleaned": "as flux, before the division by kept_fraction",
     "fwhm": "of all targets, as given, measured or assumed",
@@ -155,7 +156,8 @@ def _measured(
             noise[k] = 1.4826 * np.median(np.abs(good - np.median(good)))
         near = data[max(row - y0 - 1, 0) : row - y0 + 2, max(col - x0 - 1, 0) :][:, :3]
         peak[k] = near.max()
-    return left, np.where(noise > 0, noise, np.nan), photons, peak
+    noise = np.where(noise > 0, noise, np.nan) * phase_noise(x, y, width)
+    return left, noise, photons, peak
 
 
 def _flags(

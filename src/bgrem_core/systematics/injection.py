@@ -63,6 +63,10 @@ class Targets:
     level: "NDArray[np.int64]"
     flux: "Floats"
 
+    def __len__(self) -> int:
+        """Return the number of targets."""
+        return len(self.x)
+
     def light(self, shape: tuple[int, int], width: float) -> "Floats":
         """Return the light that they add.
 

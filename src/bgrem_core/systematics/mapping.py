@@ -8,7 +8,7 @@ import numpy as np
 
 from bgrem_core.ddpm import one_step
 from bgrem_core.systematics.chain import calls, reverse_chain
-from bgrem_core.systematics.classical import along, classical, plain
+from bgrem_core.systematics.classical import LENGTH, along, classical, plain
 from bgrem_core.systematics.points import find_points
 from bgrem_core.zscale import CLIP, normalise, zscale_limits
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Mapper", "Mode"]
 
 Mode = Literal["one-step", "paper", "classical"]
+SHORT = 3
+"""Length of the median along trails of what a network cannot see, pixels, where bright
+points are kept from it."""
 _CORE = 3.5
 """Radius within which a bright point is kept from the network, sigmas of its profile,
 and most of a pixel more."""
@@ -153,7 +156,9 @@ class Mapper:
             return 0.0
         low, high = zscale_limits(seen)
         over = np.maximum(seen - np.float32(low + CLIP[1] * (high - low)), 0)
-        return along(over, self.angle) if over.any() else 0.0
+        # Bright points are gone: what is short belongs to a short trail, or to an end.
+        length = SHORT if self.protect else LENGTH
+        return along(over, self.angle, length=length) if over.any() else 0.0
 
 
 def _disc(shape: tuple[int, ...], x: float, y: float, radius: float) -> "Bools":

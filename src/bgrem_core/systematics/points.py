@@ -33,12 +33,19 @@ __all__ = [
     "is_long",
     "kernel_of",
     "on_trail",
+    "phase_noise",
+    "refined",
 ]
 
 _CELL = 64
 """Cell in which the scatter of a filtered frame is measured, pixels."""
 _SIGMAS = 3.5
 """Radius of the filter in sigmas of the profile, and at least four pixels."""
+_CHUNK = 4096
+_STEPS = 0.4, 0.2, 0.1
+"""Steps in which the filter is moved, pixels."""
+_PHASE = 0.65
+"""Share of its signal to noise that a point has on its highest pixel, at the least."""
 _BESIDE = 1
 """Pixels beside the axis of a trail that still lie on it."""
 _COVERED = 0.15
@@ -122,7 +129,7 @@ def kernel_of(width: float, dx: float = 0.0, dy: float = 0.0) -> "Floats":
     width : float
         Sigma of the Gaussian profile, pixels.
     dx, dy : float, optional
-        Where the point lies from the middle of the filter, pixels.
+        Where the point lies from the middle of the filter, at most half a pixel.
 
     Returns
     -------
@@ -130,13 +137,7 @@ def kernel_of(width: float, dx: float = 0.0, dy: float = 0.0) -> "Floats":
         Square, odd sides. It is blind to a level, and of all such filters it is the
         least noisy in white noise: a fit of profile and level.
     """
-    half = math.ceil(max(_SIGMAS * width, 4.0)) + math.ceil(max(abs(dx), abs(dy)))
-    y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
-    inside = np.hypot(x, y) <= half
-    x, y = x - dx, y - dy
-    profile = np.exp(-0.5 * (x**2 + y**2) / width**2) / (2 * math.pi * width**2)
-    away = np.where(inside, profile - profile[inside].mean(), 0)
-    return np.asarray(away / np.sum(away * profile))
+    return np.asarray(_filters(width, np.array([dx]), np.array([dy]))[0])
 
 
 def find_points(
@@ -177,24 +178,26 @@ def find_points(
     seen = filtered(cleaned, kernel_of(width), bad)
     snr = seen.snr
     apart = 2 * max(1, round(2 * width)) + 1
-    top = (snr >= least) & (snr == ndimage.maximum_filter(snr, apart)) & ~bad
+    top = (snr >= _PHASE * least) & (snr == ndimage.maximum_filter(snr, apart)) & ~bad
     row, col = np.nonzero(top)
-    order = np.lexsort((col, row, -snr[row, col]))
+    x, y = refined(cleaned, *_tops(seen.flux, row, col), width)
+    flux = flux_at(cleaned, x, y, width)
+    noise = seen.noise[row, col] * phase_noise(x, y, width)
+    order = np.lexsort((col, row, -flux / noise))
+    order = order[(flux / noise)[order] >= least]
     row, col = row[order], col[order]
+    x, y, flux, noise = x[order], y[order], flux[order], noise[order]
     trailed = np.zeros(len(row), bool)
     if trails is not None and len(row):
-        trailed |= on_trail(rest, row, col, snr[row, col], trails, bad)
+        trailed |= on_trail(rest, row, col, flux / noise, trails, bad)
     if trails is None or not trails.fitted:
         trailed |= is_long(rest, row, col, width, bad)
-    row, col = row[~trailed], col[~trailed]
-    x, y = _refined(cleaned, seen.flux, row, col, width)
-    flux = flux_at(cleaned, x, y, width)
-    noise = seen.noise[row, col].astype(np.float64)
     hot = _hot(cleaned, row, col, x, y, sharpest or SHARPEST, bad)
-    return Points(
+    points = Points(
         x=x, y=y, flux=flux, noise=noise, snr=flux / noise, hot=hot,
         trails=int(trailed.sum()),
     )  # fmt: skip
+    return points.take(~trailed)
 
 
 def flux_at(cleaned: "Float", x: "Floats", y: "Floats", width: float) -> "Floats":
@@ -214,19 +217,67 @@ def flux_at(cleaned: "Float", x: "Floats", y: "Floats", width: float) -> "Floats
     ndarray
         (n,), NaN outside the frame.
     """
+    x, y = (np.asarray(v, np.float64) for v in (x, y))
     ny, nx = cleaned.shape
     out = np.full(len(x), np.nan)
-    for k, (cx, cy) in enumerate(zip(x, y, strict=True)):
-        if not (-0.5 <= cx <= nx - 0.5 and -0.5 <= cy <= ny - 0.5):
-            continue
-        col, row = min(max(round(cx), 0), nx - 1), min(max(round(cy), 0), ny - 1)
-        kernel = kernel_of(width, cx - col, cy - row)
-        half = kernel.shape[0] // 2
-        a, b = max(row - half, 0), min(row + half + 1, ny)
-        c, d = max(col - half, 0), min(col + half + 1, nx)
-        part = kernel[a - row + half : b - row + half, c - col + half : d - col + half]
-        out[k] = np.sum(part * cleaned[a:b, c:d])
+    with np.errstate(invalid="ignore"):
+        on = (x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5)
+    every = np.flatnonzero(on)
+    for start in range(0, len(every), _CHUNK):
+        k = every[start : start + _CHUNK]
+        col = np.clip(np.rint(x[k]).astype(int), 0, nx - 1)
+        row = np.clip(np.rint(y[k]).astype(int), 0, ny - 1)
+        filters = _filters(width, x[k] - col, y[k] - row)
+        half = filters.shape[1] // 2
+        away = np.arange(-half, half + 1)
+        rows = row[:, None, None] + away[:, None]
+        cols = col[:, None, None] + away
+        there = (rows >= 0) & (rows < ny) & (cols >= 0) & (cols < nx)
+        seen = cleaned[np.clip(rows, 0, ny - 1), np.clip(cols, 0, nx - 1)]
+        out[k] = np.sum(np.where(there, filters * seen, 0), axis=(1, 2))
     return out
+
+
+def _filters(width: float, dx: "Floats", dy: "Floats") -> "Floats":
+    """Return the filters of points that lie away from the middle: (n, side, side)."""
+    half = math.ceil(max(_SIGMAS * width, 4.0))
+    y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
+    inside = np.hypot(x, y) <= half
+    # A Gaussian is the product of its two sides.
+    steps = np.arange(-half, half + 1)
+    sides = [
+        np.exp(-0.5 * ((steps - d[:, None]) / width) ** 2)
+        / (math.sqrt(2 * math.pi) * width)
+        for d in (dx, dy)
+    ]
+    profile = sides[1][:, :, None] * sides[0][:, None, :]
+    level = profile[:, inside].mean(axis=1)
+    away = np.where(inside, profile - level[:, None, None], 0)
+    return np.asarray(away / np.sum(away * profile, axis=(1, 2), keepdims=True))
+
+
+def phase_noise(x: "Floats", y: "Floats", width: float) -> "Floats":
+    """Return by how much noise grows where a point is not centred on a pixel.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        Places, pixels, 0-based.
+    width : float
+        Sigma of a point, pixels.
+
+    Returns
+    -------
+    ndarray
+        (n,): the noise of a flux over that on the centre of a pixel.
+    """
+    out = np.full(len(x), np.nan)
+    on = np.flatnonzero(np.isfinite(x + y))
+    for start in range(0, len(on), _CHUNK):
+        k = on[start : start + _CHUNK]
+        away = [v[k] - np.rint(v[k]) for v in (x, y)]
+        out[k] = np.sum(_filters(width, *away) ** 2, axis=(1, 2))
+    return np.sqrt(out / np.sum(kernel_of(width) ** 2))
 
 
 def filtered(frame: "Float", kernel: "Floats", bad: "Bools") -> Filtered:
@@ -257,7 +308,7 @@ def on_trail(
     rest: "Float",
     row: "NDArray[np.intp]",
     col: "NDArray[np.intp]",
-    snr: "Float",
+    snr: "Floats",
     trails: "TrailShape",
     bad: "Bools",
 ) -> "Bools":
@@ -398,33 +449,48 @@ def _scatter(values: "Float", bad: "Bools") -> "Float":
     return np.asarray(mesh[:, :], np.float32)
 
 
-def _refined(
-    cleaned: "Float",
-    flux: "Float",
-    row: "NDArray[np.intp]",
-    col: "NDArray[np.intp]",
-    width: float,
+def refined(
+    cleaned: "Float", x: "Floats", y: "Floats", width: float
 ) -> "tuple[Floats, Floats]":
-    """Return where a point explains most, by parabolas through its neighbourhood."""
+    """Return where points explain most, near given places.
+
+    Parameters
+    ----------
+    cleaned : ndarray
+        (ny, nx), bad pixels 0.
+    x, y : ndarray
+        Places within about half a pixel of the points, pixels, 0-based.
+    width : float
+        Sigma of a point, pixels.
+
+    Returns
+    -------
+    x, y : ndarray
+        Pixels: pixels are as wide as a point, so the filter itself is moved.
+    """
+    ny, nx = cleaned.shape
+
+    def strength(x: "Floats", y: "Floats") -> "Floats":
+        # Not the flux, which has more noise between pixels.
+        return flux_at(cleaned, x, y, width) / phase_noise(x, y, width)
+
+    for step in _STEPS:
+        here = strength(x, y)
+        sides = [(x - step, y), (x + step, y), (x, y - step), (x, y + step)]
+        left, right, below, above = (strength(*s) for s in sides)
+        x = np.clip(x + step * _top(left, here, right), -0.5, nx - 0.5)
+        y = np.clip(y + step * _top(below, here, above), -0.5, ny - 0.5)
+    return x, y
+
+
+def _tops(
+    flux: "Float", row: "NDArray[np.intp]", col: "NDArray[np.intp]"
+) -> "tuple[Floats, Floats]":
+    """Return the tops of parabolas through maxima and their neighbours."""
     wide = np.pad(flux, 1, mode="edge").astype(np.float64)
     r, c = row + 1, col + 1
     x = col + _top(wide[r, c - 1], wide[r, c], wide[r, c + 1])
-    y = row + _top(wide[r - 1, c], wide[r, c], wide[r + 1, c])
-    # Pixels are as wide as a point: the filter itself is moved.
-    for step in (0.4, 0.2):
-        here = flux_at(cleaned, x, y, width)
-        dx = _top(
-            flux_at(cleaned, x - step, y, width),
-            here,
-            flux_at(cleaned, x + step, y, width),
-        )
-        dy = _top(
-            flux_at(cleaned, x, y - step, width),
-            here,
-            flux_at(cleaned, x, y + step, width),
-        )
-        x, y = x + step * dx, y + step * dy
-    return x, y
+    return x, row + _top(wide[r - 1, c], wide[r, c], wide[r + 1, c])
 
 
 def _top(before: "Floats", here: "Floats", after: "Floats") -> "Floats":

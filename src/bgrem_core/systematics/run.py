@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bgrem_core.models import Model
     from bgrem_core.normalize import Scale
     from bgrem_core.systematics.camera import Scatter
-    from bgrem_core.systematics.injection import KeptCurve
+    from bgrem_core.systematics.injection import KeptCurve, Targets
     from bgrem_core.systematics.mapping import Mode
     from bgrem_core.systematics.mid_time import MidTime
     from bgrem_core.systematics.settings import SystematicsSettings
@@ -242,14 +242,16 @@ class Run:
             return None
         width, calls = self.frame.width, self.mapper.calls
         each = -(-self.settings.injections // len(self.passes))
-        every, shares = [], []
+        every: list[Targets] = []
+        shares: list[Floats] = []
+        placed = 0
         for turn, k in enumerate(self.passes):
             tile = self.tiles[k]
             raw = self.frame.data[tile.read]
             targets = draw_targets(
                 np.random.default_rng([self.settings.seed, 2, turn]),
                 self.frame.bad[tile.read],
-                noise=noise, width=width, most=each, first=turn * each,
+                noise=noise, width=width, most=each, first=placed,
             )  # fmt: skip
             light = targets.light((raw.shape[0], raw.shape[1]), width)
             steps = self._steps(tile, (raw + light).astype(np.float32))
@@ -257,6 +259,7 @@ class Run:
             found, _ = yield from _told("kept", steps, begun, total)
             yield Progress(stage="kept", done=begun + calls, total=total)
             every.append(targets)
+            placed += len(targets)
             shares.append(kept_of(targets, found - self._maps[k], width))
         return fit_curve(every, shares, noise)
 
