@@ -218,6 +218,9 @@ def test_the_curve_gives_what_was_kept_by_what_is_left():
     np.testing.assert_allclose(kept[:4], [0.5, 0.9, 0.5, 1.0])
     np.testing.assert_allclose(error[:2], np.hypot(curve.scatter, curve.error)[[0, 2]])
     assert list(beyond) == [False, False, True, True, True]
+    assert np.isnan(kept[4])
+    # Noise on blank sky has either sign, and no flux may be lost.
+    assert curve.of(np.array([-7.0]))[0] == kept[0]
     again = KeptCurve.from_dict(curve.as_dict())
     np.testing.assert_array_equal(again.kept, curve.kept)
     assert fit_curve([], [], 1.0) is None
@@ -409,3 +412,13 @@ def test_masked_saturated_and_edge_are_flagged(truth):
     assert flags[1] & SourceFlag.EDGE
     assert (flags & SourceFlag.NO_GAIN).all()
     assert np.isnan(table["flux"][2])
+
+
+def test_forced_fluxes_on_blank_places_scatter_about_zero(result):
+    y, x = (v.ravel() for v in np.mgrid[8:120:9, 8:120:9].astype(float))
+    away = np.min([np.hypot(x - a, y - b) for a, b in PLACES], axis=0)
+    table = bgrem_core.measure(result, x[away > 8], y[away > 8])
+    assert np.isfinite(table["flux"]).all()
+    pull = table["flux"] / table["flux_err"]
+    assert abs(np.median(pull)) < 0.35
+    assert (table["flux"] < 0).mean() > 0.3

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 __all__ = [
+    "FAINTEST",
     "LEVELS",
     "ROOM",
     "KeptCurve",
@@ -32,6 +33,8 @@ __all__ = [
 
 LEVELS = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 """Signal to noise of the targets that are put in."""
+FAINTEST = 0.01
+"""Least share that fluxes are divided by."""
 _EDGE = 6
 _APART = 4
 """Least distance from the edges, and of rows and columns from each other, pixels: what
@@ -127,15 +130,18 @@ class KeptCurve:
         Returns
         -------
         kept, error : ndarray
-            (n,); the error is that of a single place. NaN where the flux is none.
+            (n,), at least `FAINTEST`; the error is that of a single place. NaN where
+            the flux is NaN.
         beyond : ndarray of bool
             (n,), fainter or brighter than what was put in: the nearest value is given.
         """
-        left = np.maximum.accumulate(self.flux * self.kept)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            at = np.log(np.where(measured > 0, measured, np.nan))
-            kept = np.interp(at, np.log(left), self.kept)
-            error = np.interp(at, np.log(left), np.hypot(self.error, self.scatter))
+        known = np.maximum(self.kept, FAINTEST)
+        left = np.maximum.accumulate(self.flux * known)
+        # Noise may make a flux negative: it is as faint as the faintest.
+        at = np.log(np.maximum(measured, left[0]))
+        kept = np.interp(at, np.log(left), known)
+        error = np.interp(at, np.log(left), np.hypot(self.error, self.scatter))
+        with np.errstate(invalid="ignore"):
             beyond = ~((measured >= left[0]) & (measured <= left[-1]))
         return kept, error, beyond
 
