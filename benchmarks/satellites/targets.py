@@ -1,0 +1,118 @@
+"""What is to be reached, and whether it was."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Range = tuple[float, float]
+ANY = float("inf")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure, or some that all have to lie in a range.
+
+    Attributes
+    ----------
+    what : str
+    pairs : list
+        Values with errors.
+    within, beyond : tuple of float or None
+        What is to be reached, and the stretch.
+    factor, digits : float, int
+        Of what is shown, and of what is compared with the ranges.
+    sure : bool
+        The value less its error has to lie there.
+    """
+
+    what: str
+    pairs: list[list[float | None]]
+    within: Range
+    beyond: Range | None = None
+    factor: float = 1
+    digits: int = 3
+    sure: bool = False
+
+    @property
+    def aim(self) -> str:
+        return self._range(self.within) + (", less its error" if self.sure else "")
+
+    @property
+    def stretch(self) -> str:
+        return self._range(self.beyond) if self.beyond else ""
+
+    @property
+    def text(self) -> str:
+        return ", ".join(self._value(p) for p in self.pairs)
+
+    @property
+    def verdict(self) -> str:
+        """Say how far it got, errors left aside unless they are part of it."""
+        if not self.pairs or any(p[0] is None for p in self.pairs):
+            return "not measured"
+        values = [
+            self.factor * (p[0] - ((p[1] or 0) if self.sure else 0)) for p in self.pairs
+        ]
+        for words, span in (("stretch", self.beyond), ("yes", self.within)):
+            if span and all(span[0] <= v <= span[1] for v in values):
+                return words
+        return "no"
+
+    def _value(self, pair: list[float | None]) -> str:
+        if pair[0] is None:
+            return "-"
+        error = "" if pair[1] is None else f" ± {self.factor * pair[1]:.{self.digits}f}"
+        return f"{self.factor * pair[0]:.{self.digits}f}{error}"
+
+    def _range(self, span: Range) -> str:
+        low, high = span
+        if high == ANY:
+            return f"at least {low:g}"
+        return f"at most {high:g}" if low == -ANY else f"{low:g} to {high:g}"
+
+
+def targets(sections: dict[str, Any]) -> Iterable[Target]:
+    """Yield those whose section was measured."""
+    for name, make in _MAKE.items():
+        if name in sections:
+            yield from make(sections[name])
+
+
+def _gain(d: dict[str, Any]) -> Iterable[Target]:
+    own = d["arms"][d["network"]]
+    value, _, low = own["share"]["median"]
+    near, far = (85, ANY), (92, ANY)
+    yield Target(
+        "oracle's excess gain, %, median, lower 68 % bound", [[low, None]], near, far,
+        factor=100, digits=1,
+    )  # fmt: skip
+    yield Target(
+        "the same, the value", [[value, own["share"]["median"][1]]], near, far,
+        factor=100, digits=1,
+    )  # fmt: skip
+    yield Target("peak kept, median", [own["kept"]], (0.85, ANY), (0.88, ANY))
+
+
+def _equal(d: dict[str, Any]) -> Iterable[Target]:
+    own = d["arms"][d["chosen"]]
+    for way in ("median", "mean", "robust"):
+        what = f"{d['chosen']}: gain over classical at equal kept peak, {way}"
+        yield Target(what, [own["less"][way]], (0, ANY), sure=True)
+
+
+def _flux(d: dict[str, Any]) -> Iterable[Target]:
+    bins = d["arms"][d["network"]].values()
+    for way in ("median", "mean"):
+        yield Target(
+            f"bias of corrected flux, %, by brightness, {way}",
+            [b[way] for b in bins], (-3, 3), factor=100, digits=1,
+        )  # fmt: skip
+
+
+def _times(d: dict[str, Any]) -> Iterable[Target]:
+    for t, pair in d["ratios"][d["network"]].items():
+        what = f"time of the paper's chain, t = {t}, over one-step"
+        yield Target(what, [pair], (50, ANY), digits=0)
+
+
+_MAKE = {"gain": _gain, "equal": _equal, "flux": _flux, "times": _times}
