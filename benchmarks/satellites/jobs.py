@@ -5,7 +5,7 @@ A task is a few frames, one arm and one thing to measure; it can run in any proc
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import arms
@@ -131,12 +131,10 @@ def chain(task: Task, k: int) -> Row:
         arms.one_step(arm.model, arm.digest, arms.TIME, arms.FAST),
         arms.PRODUCT,
     ]
-    seconds = {a.name: _timed(a, d) for a in single}
+    seconds = {a.name: _timed(lambda a=a: separate(a, d, d.injected)) for a in single}
     angle = angle_of(separate(arms.PRODUCT, d, d.injected))
     for name, layer in arms.LAYERS.items():
-        begun = time.perf_counter()
-        layer(d.injected, angle)
-        seconds[name] = time.perf_counter() - begun
+        seconds[name] = _timed(lambda f=layer: f(d.injected, angle))
     row, done = gain_of(arm, d, task.seed + k)
     seconds[arm.name] = row["seconds"]
     same = arms.one_step(arm.model, arm.digest, t, n, protect=0.0)
@@ -157,12 +155,12 @@ def chain(task: Task, k: int) -> Row:
     }  # fmt: skip
 
 
-def _timed(arm: Arm, d: Drawn) -> float:
+def _timed(make: Callable[[], Any]) -> float:
     """Return the seconds of one frame: the better of two, the first warms up."""
     took = []
     for _ in range(2):
         begun = time.perf_counter()
-        separate(arm, d, d.injected)
+        make()
         took.append(time.perf_counter() - begun)
     return min(took)
 
@@ -191,10 +189,13 @@ def _seen(x: np.ndarray) -> Row:
 
 
 def fingerprint(task: Task) -> list[Any]:
-    """Return numbers that change when simulator or measurement do."""
+    """Return numbers that change when simulator, search or measurement do."""
     d = drawn(task, 0)
-    arm = Arm(name=arms.ORACLE)
-    row = search(Task(**{**vars(task), "arm": arm}), 0)
+    made = search if task.kind == "search" else gain
+    if task.kind == "flux":
+        made = flux
+    row = made(replace(task, arm=arms.PRODUCT), 0)
+    row.pop("seconds", None)
     return [_few(d.injected.ravel()[::97]), row, edges().tolist()]
 
 

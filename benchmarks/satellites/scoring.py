@@ -139,7 +139,12 @@ def completeness(s: Sweep, weights: np.ndarray, rate: float) -> np.ndarray:
 
 
 def resampled(number: int, seed: int, draws: int | None = None) -> np.ndarray:
-    """Return frames (1 + draws, number): each once, and drawn again."""
+    """Return frames (1 + draws, number): each once, and drawn again.
+
+    A single frame tells no error: it is not drawn again.
+    """
+    if number < 2:
+        draws = 0
     rng = np.random.default_rng([seed, number])
     again = rng.integers(0, number, (DRAWS if draws is None else draws, number))
     return np.vstack([np.arange(number), again])

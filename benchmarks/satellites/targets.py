@@ -35,7 +35,7 @@ class Target:
 
     @property
     def aim(self) -> str:
-        return self._range(self.within) + (", less its error" if self.sure else "")
+        return self._range(self.within) + (", by more than the error" * self.sure)
 
     @property
     def stretch(self) -> str:
