@@ -361,7 +361,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="JSON",
         help="figures of the card: what the benchmark of the model wrote (run.py of "
-        "optical and gamma, first_weights.py of satellites)",
+        "optical, gamma and satellites)",
     )
     return parser
 
