@@ -29,7 +29,8 @@ __all__ = ["FEWEST", "Still", "read_still"]
 
 FEWEST = 3
 """Frames without which there is no map of several."""
-_MOST = 25
+_MOST, _PIXELS = 25, 2e8
+"""Most frames, and most pixels of all of them."""
 _SURE = 5.0
 """Significance from which a pixel is taken to stand out in all frames."""
 _DAY = 86400.0
@@ -100,15 +101,18 @@ def read_still(
             hint="leave --systematics-frames out",
         )
     paths = _paths(pattern, image.origin.path)
+    most = max(FEWEST, min(_MOST, int(_PIXELS // image.data.size)))
     rests: list[Float] = []
     left_out: dict[str, int] = {}
     for done, path in enumerate(paths, start=1):
         found = _rest(path, image, now, dwell, angle)
         if isinstance(found, str):
             left_out[found] = left_out.get(found, 0) + 1
-        elif len(rests) < _MOST:
+        else:
             rests.append(found)
         yield done, len(paths)
+        if len(rests) == most:
+            break
     said = ", ".join(f"{n} {why}" for why, n in left_out.items()) or "none left out"
     if len(rests) < FEWEST:
         raise UsageError(
