@@ -203,7 +203,6 @@ def test_the_interpolated_fine_map_meets_the_pixels_at_their_centres(maker):
 # ---------------------------------------------------------------- sources
 
 
-@needs_data
 def test_the_synthetic_fine_structure_keeps_the_blocks_and_is_another_one():
     cells = synthetic_cells()
     with np.load(FILE) as data:
@@ -228,6 +227,7 @@ def test_the_synthetic_fine_structure_keeps_the_blocks_and_is_another_one():
         intensity(*place, fine="real")
 
 
+@needs_data
 def test_number_counts_are_those_of_4fgl_off_the_plane_and_in_it():
     with np.load(GAMMA / "4fgl_dr4_12.npz") as data:
         point = ~data["ext"]
