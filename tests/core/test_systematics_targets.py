@@ -355,6 +355,8 @@ def test_a_click_shows_flux_kept_share_signal_and_trails(result, sources):
     row, _ = nearest(sources, x, y)
     assert seen.flux == pytest.approx(row["flux"].value, rel=0.05)
     assert seen.flux_unit == collected.flux_unit == "adu"
+    assert [name for name, *_ in collected.columns] == list(seen.own)
+    assert 0 < seen.own["kept_fraction"] <= 1.2
     collected.clicked.append(collected.look(64.0, 64.0))
     assert len(collected.all_sources()) == len(sources) + 1
 

@@ -327,6 +327,11 @@ SYSTEMATICS = Method(
     inspect_rows=inspect_rows,
     parts=("systematics",),
     measure=measure,
+    columns=(
+        ("kept_fraction", "Kept", 2),
+        ("snr_before", "S/N before", 1),
+        ("snr_after", "S/N after", 1),
+    ),
     assumed=assumed,
     centre=centre,
     quick=quick,
