@@ -18,13 +18,14 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
+sys.path.insert(1, str(Path(__file__).parents[1]))
 
 import numpy as np
 from arms import NETWORK, Arm, maps
 from bench import SEED
+from common.command import replace
 from draws import draw
 from jobs import alone, fit_at_truth
-from run import replace
 from scoring import inside
 
 from bgrem_core.gamma.calibration import Calibration

@@ -4,12 +4,12 @@ Of the paper's figures 12 to 15 only the kind is known here: patches with their 
 total counts, detections, true against false ones. Figure 16 is light over truth.
 """
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from arms import EMISSION, EXACT, NETWORK, RAW
+from common import pictures
 from detection import BEST, PEAKS, SEXTRACTOR
 from infinite import INPUTS
 from scoring import BANDS, BRIGHT
@@ -26,63 +26,21 @@ WORDS = {
     "paper, MSE": "paper's network, MSE",
 }  # fmt: skip
 DPI = 100
-WIDTH = 11.0
 
 
 def draw(result: dict[str, Any], examples: Path, folder: Path) -> list[str]:
     """Write all pictures; return their names, or none without matplotlib."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        return []
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    plt.rcParams.update(
-        {
-            "font.size": 9, "axes.titlesize": 9, "legend.fontsize": 8,
-            "legend.frameon": False, "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    )  # fmt: skip
-    maps = {}
-    if examples.is_file():
-        with np.load(examples) as file:
-            maps = {k: file[k] for k in file.files}
-    s, out = result["sections"], []
-    for name, make in (
-        ("examples", lambda: _examples(plt, maps)),
-        ("total_counts", lambda: _total(plt, s)),
-        ("detections", lambda: _detections(plt, maps)),
-        ("true_false", lambda: _true_false(plt, s)),
-        ("light_over_truth", lambda: _light(plt, s)),
-        ("completeness", lambda: _completeness(plt, s.get("detection"))),
-        ("completeness_wrong", lambda: _completeness(plt, s.get("wrong"))),
-    ):
-        figure = make()
-        if figure is not None:
-            _save(figure, folder / f"{name}.png")
-            plt.close(figure)
-            out.append(f"{name}.png")
-    return out
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write 256 colours: photons make large files."""
-    from PIL import Image
-
-    with BytesIO() as whole:
-        figure.savefig(whole, dpi=DPI, format="png")
-        few = Image.open(whole).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        few.save(path, optimize=True)
-
-
-def _new(plt: Any, height: float, rows: int, columns: int, title: str) -> Any:
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained"
-    )
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left", weight="bold")
-    return figure, axes
+    s = result["sections"]
+    makes: dict[str, pictures.Make] = {
+        "examples": lambda plt, maps: _examples(plt, maps),
+        "total_counts": lambda plt, _: _total(plt, s),
+        "detections": lambda plt, maps: _detections(plt, maps),
+        "true_false": lambda plt, _: _true_false(plt, s),
+        "light_over_truth": lambda plt, _: _light(plt, s),
+        "completeness": lambda plt, _: _completeness(plt, s.get("detection")),
+        "completeness_wrong": lambda plt, _: _completeness(plt, s.get("wrong")),
+    }
+    return pictures.draw(makes, examples, folder, DPI)
 
 
 def _show(axis: Any, image: np.ndarray, high: float, *, signed: bool = False) -> Any:
@@ -120,7 +78,7 @@ def _examples(plt: Any, m: dict[str, np.ndarray]) -> Any:
         ("background\nless truth", m["network background"] - m["background"], True),
     ]  # fmt: skip
     number = len(m["b"])
-    figure, axes = _new(
+    figure, axes = pictures.new(
         plt, 1.12 * number + 0.9, number, len(columns),
         "Figures 12 and later: sources by each network, root of counts per pixel",
     )  # fmt: skip
@@ -154,7 +112,7 @@ def _total(plt: Any, s: dict[str, Any]) -> Any:
         panels["Poisson"] = {NETWORK: (p["true"], p[f"counts - {NETWORK}"])}
     if not panels:
         return None
-    figure, axes = _new(
+    figure, axes = pictures.new(
         plt, 3.9, 1, len(panels), "Figures 12 and later: total counts of a patch, left "
         "over true",
     )  # fmt: skip
@@ -190,7 +148,7 @@ def _detections(plt: Any, m: dict[str, np.ndarray]) -> Any:
     left = m["counts"] - m["network background"]
     columns.append(("Poisson, our network,\niterative search", left, "network found"))
     number = len(m["b"])
-    figure, axes = _new(
+    figure, axes = pictures.new(
         plt, 2.15 * number + 0.8, number, len(columns),
         "Figures 12 and later: detections, SExtractor's defaults at 3 rms of each map",
     )  # fmt: skip
@@ -221,7 +179,7 @@ def _true_false(plt: Any, s: dict[str, Any]) -> Any:
         ("ours", "one to one, 2.5 pixels"),
         ("paper", "the paper's count, 5 pixels"),
     )
-    figure, axes = _new(
+    figure, axes = pictures.new(
         plt, 3.6, 1, 2, "Figures 12 and later: true and false detections per patch, "
         "SExtractor's defaults at 3 rms of each map",
     )  # fmt: skip
@@ -262,7 +220,7 @@ def _light(plt: Any, s: dict[str, Any]) -> Any:
             if v["light"] and arm != NETWORK:
                 said = f"{WORDS[arm]}, counts - background"
                 panels[words][said] = (v["light"], arm)
-    figure, axes = _new(
+    figure, axes = pictures.new(
         plt, 3.7, 1, len(panels), "Figure 16: light over truth, patches by tercile of "
         "the true light",
     )  # fmt: skip
@@ -284,7 +242,7 @@ def _light(plt: Any, s: dict[str, Any]) -> Any:
 def _completeness(plt: Any, d: dict[str, Any] | None) -> Any:
     if d is None:
         return None
-    figure, axes = _new(
+    figure, axes = pictures.new(
         plt, 3.7, 1, len(BANDS),
         f"Sources with Asimov TS above {BRIGHT:g} found"
         + (", another sky than that of the training" if "rms" in d else ""),

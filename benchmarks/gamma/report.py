@@ -5,13 +5,12 @@ from typing import Any
 
 import scoring
 from arms import EMISSION, EXACT, NETWORK, RAW
+from common.tables import Part, Rows, page, plus, signed, target_rows
 from detection import BEST
 from draws import NULL
 from scoring import BANDS, RATES
 from targets import targets
 
-Rows = list[list[Any]]
-Part = tuple[str, str, Rows]
 RULES = (
     f"To be found: sources with Asimov TS above {scoring.BRIGHT:g}, "
     f"{scoring.EDGE:g} pixels off the edges. True: a detection within "
@@ -27,12 +26,7 @@ SIGNIFICANCE = "Not validated as a 4FGL significance."
 
 def markdown(result: dict[str, Any]) -> str:
     """Return the whole page."""
-    lines = ["# Gamma-ray benchmark", "", *_head(result)]
-    for title, text, rows in parts(result):
-        lines += ["", f"## {title}", ""]
-        lines += [text, ""] if text else []
-        lines += table(rows)
-    return "\n".join(lines) + "\n"
+    return page("Gamma-ray benchmark", _head(result), parts(result))
 
 
 def _head(result: dict[str, Any]) -> list[str]:
@@ -54,40 +48,14 @@ def _head(result: dict[str, Any]) -> list[str]:
 def parts(result: dict[str, Any]) -> Iterable[Part]:
     """Yield title, text and rows of all tables that have something to say."""
     s = result["sections"]
-    yield "Targets", "Reached or not by the values, errors aside.", _targets(s)
+    yield (
+        "Targets",
+        "Reached or not by the values, errors aside.",
+        target_rows(targets(s)),
+    )
     for name, make in _PARTS.items():
         if name in s:
             yield from make(s[name])
-
-
-def table(rows: Rows) -> list[str]:
-    head, *body = rows
-    lines = ["| " + " | ".join(map(_cell, head)) + " |", "|" + " --- |" * len(head)]
-    return lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in body]
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value).replace("|", "\\|")
-
-
-def plus(pair: list[float | None] | None, digits: int = 3, factor: float = 1) -> str:
-    """Return a value with its error, as text."""
-    if not pair or pair[0] is None:
-        return ""
-    text = f"{factor * pair[0]:.{digits}f}"
-    return text if pair[1] is None else f"{text} ± {factor * pair[1]:.{digits}f}"
-
-
-def _signed(pair: list[float | None], digits: int = 3, factor: float = 1) -> str:
-    text = plus(pair, digits, factor)
-    return text if not text or text.startswith("-") else f"+{text}"
-
-
-def _targets(sections: dict[str, Any]) -> Rows:
-    rows: Rows = [["what", "target", "stretch", "measured", "reached"]]
-    for t in targets(sections):
-        rows.append([t.what, t.aim, t.stretch, t.text, t.verdict])
-    return rows
 
 
 def _detection(d: dict[str, Any]) -> Iterable[Part]:
@@ -120,7 +88,7 @@ def differences(arms: dict[str, Any]) -> Rows:
     pairs += [(BEST, "over bound", EXACT), (EMISSION, "over bound", EXACT)]
     for name, key, other in pairs:
         if name in arms:
-            cells = (_signed(e[key]) for b in BANDS for e in arms[name][b])
+            cells = (signed(e[key]) for b in BANDS for e in arms[name][b])
             rows.append([f"{name} less {other}", *cells])
     return rows
 
@@ -140,7 +108,7 @@ def level_rows(d: dict[str, Any]) -> Rows:
         ["background", *(f"{b}, {k}" for b in BANDS for k in ("rms", "mean"))]
     ]
     for name, v in d.items():
-        cells = ((plus(v[b]["rms"]), _signed(v[b]["mean"])) for b in BANDS)
+        cells = ((plus(v[b]["rms"]), signed(v[b]["mean"])) for b in BANDS)
         rows.append([name, *(c for two in cells for c in two)])
     return rows
 
@@ -179,9 +147,9 @@ def flux_rows(d: dict[str, Any]) -> Rows:
                     rows.append(
                         [
                             kind, arm, way, name, b["number"],
-                            _signed(b["bias"], 1, 100),
-                            _signed(b["median bias"], 1, 100),
-                            _signed(b["pull mean"], 2), plus(b["pull width"], 2),
+                            signed(b["bias"], 1, 100),
+                            signed(b["median bias"], 1, 100),
+                            signed(b["pull mean"], 2), plus(b["pull width"], 2),
                             plus(b["pull std"], 2),
                         ]
                     )  # fmt: skip
@@ -339,7 +307,7 @@ def _card_notes(s: dict[str, Any]) -> Iterable[str]:
         for kind, arms in s["flux"].items():
             bins = arms[NETWORK]["forced"]
             cells = "; ".join(
-                f"{n}: {_signed(b['bias'], 1, 100)} %, {plus(b['pull width'], 2)}"
+                f"{n}: {signed(b['bias'], 1, 100)} %, {plus(b['pull width'], 2)}"
                 for n, b in bins.items()
             )
             where = "" if kind == "test" else f" ({kind})"

@@ -14,16 +14,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 # One thread each: others may work here.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
+sys.path.insert(1, str(Path(__file__).parents[1]))
 
 import background
 import detection
@@ -36,6 +34,7 @@ import report
 import wrong
 from bench import SEED, Bench
 from cache import VERSION, Cache
+from common.command import pool, read, replace
 
 from bgrem_core.errors import BGRemError
 from bgrem_core.models import find_file, load_model
@@ -91,7 +90,7 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
         "patches": o.patches,
     }
     result = {**head, "skipped": [], "sections": {}}
-    old = _read(o.out / "benchmark.json")
+    old = read(o.out / "benchmark.json")
     if o.only and all(old.get(k) == head[k] for k in _SAME):
         result["sections"] = old["sections"]
         result["papers"] = old["papers"] | head["papers"]
@@ -121,27 +120,12 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
 _SAME = ("version", "weights", "seed", "patches")
 
 
-@contextmanager
-def pool(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Give `map`, or that of some processes."""
-    if workers < 2:
-        yield map
-        return
-    # Not by fork: torch may have started its threads.
-    with ProcessPoolExecutor(workers, get_context("spawn")) as made:
-        yield made.map
-
-
 def _text_sha(data: Any) -> str:
     return hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8]
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -167,13 +151,6 @@ def main(argv: list[str] | None = None) -> int:
         sep=", ",
     )
     return 0
-
-
-def replace(path: Path, text: str) -> None:
-    """Write beside the target, then rename: it is never half there."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text.rstrip() + "\n")
-    beside.replace(path)
 
 
 if __name__ == "__main__":

@@ -1,60 +1,10 @@
 """What is to be reached, and whether it was."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from arms import NETWORK
-
-Range = tuple[float, float]
-ANY = float("inf")
-
-
-@dataclass(frozen=True)
-class Target:
-    """A figure, or some that all have to lie in a range."""
-
-    what: str
-    pairs: list[list[float | None]]
-    within: Range
-    beyond: Range | None = None
-    factor: float = 1
-    digits: int = 3
-
-    @property
-    def aim(self) -> str:
-        return self._range(self.within)
-
-    @property
-    def stretch(self) -> str:
-        return self._range(self.beyond) if self.beyond else ""
-
-    @property
-    def text(self) -> str:
-        return ", ".join(self._value(p) for p in self.pairs)
-
-    @property
-    def verdict(self) -> str:
-        """Say how far it got, errors left aside."""
-        values = [None if p[0] is None else self.factor * p[0] for p in self.pairs]
-        if not values or None in values:
-            return "not measured"
-        for words, span in (("stretch", self.beyond), ("yes", self.within)):
-            if span and all(span[0] <= v <= span[1] for v in values):
-                return words
-        return "no"
-
-    def _value(self, pair: list[float | None]) -> str:
-        if pair[0] is None:
-            return "-"
-        error = "" if pair[1] is None else f" ± {self.factor * pair[1]:.{self.digits}f}"
-        return f"{self.factor * pair[0]:.{self.digits}f}{error}"
-
-    def _range(self, span: Range) -> str:
-        low, high = span
-        if high == ANY:
-            return f"at least {low:g}"
-        return f"at most {high:g}" if low == -ANY else f"{low:g} to {high:g}"
+from common.targets import ANY, Target
 
 
 def targets(sections: dict[str, Any]) -> Iterable[Target]:

@@ -6,7 +6,7 @@ results.md with the targets beside the figures. Times on a shared machine scatte
 load is noted.
 
     python benchmarks/notebook/acceptance.py [--large 10560] [--note "two busy cores"]
-    python benchmarks/notebook/acceptance.py --toy --out /tmp/toy    # small frames
+    python benchmarks/notebook/acceptance.py --toy --out toy    # small frames
 """
 
 import argparse

@@ -1,11 +1,11 @@
 """The pictures, from benchmark.json and the example frame; needs matplotlib."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from arms import LAYERS, ORACLE, PRODUCT
+from common import pictures
 
 from bgrem_core.zscale import zscale_limits
 
@@ -15,64 +15,20 @@ ORANGE, BLUE, SKY, GREEN, PINK, YELLOW = (
 )  # fmt: skip
 DOTS = (":", "--", "-.", "-", (0, (5, 1, 1, 1, 1, 1)))
 DPI = 100
-WIDTH = 11.0
 
 
 def draw(result: dict[str, Any], examples: Path, folder: Path) -> list[str]:
     """Write all pictures; return their names, or none without matplotlib."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        return []
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    plt.rcParams.update(
-        {
-            "font.size": 9, "axes.titlesize": 9, "legend.fontsize": 8,
-            "legend.frameon": False, "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    )  # fmt: skip
-    maps = {}
-    if examples.is_file():
-        with np.load(examples) as file:
-            maps = {k: file[k] for k in file.files}
-    s, out = result["sections"], []
-    for name, make in (
-        ("example", lambda: _example(plt, maps)),
-        ("gain", lambda: _gain(plt, s)),
-        ("spectrum", lambda: _spectrum(plt, s.get("spectra"), s)),
-        ("completeness", lambda: _completeness(plt, s.get("search"))),
-        ("flux", lambda: _flux(plt, s.get("flux"))),
-        ("sampled", lambda: _sampled(plt, s.get("sampled"))),
-    ):
-        figure = make()
-        if figure is not None:
-            _save(figure, folder / f"{name}.png")
-            plt.close(figure)
-            out.append(f"{name}.png")
-    return out
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write 256 colours, beside the target first."""
-    from PIL import Image
-
-    beside = path.with_name(path.name + ".new")
-    with BytesIO() as whole:
-        figure.savefig(whole, dpi=DPI, format="png")
-        few = Image.open(whole).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        few.save(beside, format="png", optimize=True)
-    beside.replace(path)
-
-
-def _new(plt: Any, height: float, rows: int, columns: int, title: str) -> Any:
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained"
-    )
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left", weight="bold")
-    return figure, axes
+    s = result["sections"]
+    makes: dict[str, pictures.Make] = {
+        "example": lambda plt, maps: _example(plt, maps),
+        "gain": lambda plt, _: _gain(plt, s),
+        "spectrum": lambda plt, _: _spectrum(plt, s.get("spectra"), s),
+        "completeness": lambda plt, _: _completeness(plt, s.get("search")),
+        "flux": lambda plt, _: _flux(plt, s.get("flux")),
+        "sampled": lambda plt, _: _sampled(plt, s.get("sampled")),
+    }
+    return pictures.draw(makes, examples, folder, DPI)
 
 
 def _look(name: str, own: str) -> tuple[str, Any]:
@@ -91,7 +47,7 @@ def _look(name: str, own: str) -> tuple[str, Any]:
 def _example(plt: Any, m: dict[str, np.ndarray]) -> Any:
     if not m:
         return None
-    figure, axes = _new(
+    figure, axes = pictures.new(
         plt, 7.7, 2, 3, "A frame and its map; circles: targets that were put in"
     )
     frame = m["frame"]
@@ -119,7 +75,7 @@ def _gain(plt: Any, s: dict[str, Any]) -> Any:
     if "gain" not in s:
         return None
     arms, own = s["gain"]["arms"], s["gain"]["network"]
-    figure, axes = _new(plt, 4.2, 1, 2, "Gain in signal to noise")
+    figure, axes = pictures.new(plt, 4.2, 1, 2, "Gain in signal to noise")
     names = [n for n in arms if n != ORACLE]
     place = np.arange(len(names))[::-1]
     for shift, (way, colour) in zip(
@@ -171,7 +127,9 @@ def _spectrum(plt: Any, d: dict[str, Any] | None, s: dict[str, Any]) -> Any:
         n for n in d["power"] if n in (ORACLE, "noise", "frame", own, PRODUCT.name)
     ]
     shown += [n for n in d["power"] if "t = 150" in n or n == "sep mesh 16"]
-    figure, axes = _new(plt, 3.8, 1, 2, "Power of what is left, over white noise")
+    figure, axes = pictures.new(
+        plt, 3.8, 1, 2, "Power of what is left, over white noise"
+    )
     for axis in axes[0]:
         for name in shown:
             value, error = np.array(d["power"][name], float).T
@@ -190,7 +148,7 @@ def _spectrum(plt: Any, d: dict[str, Any] | None, s: dict[str, Any]) -> Any:
 def _completeness(plt: Any, d: dict[str, Any] | None) -> Any:
     if d is None:
         return None
-    figure, axes = _new(plt, 3.7, 1, 1, "Targets found by a blind search")
+    figure, axes = pictures.new(plt, 3.7, 1, 1, "Targets found by a blind search")
     axis = axes[0][0]
     for name, v in d["arms"].items():
         colour, line = _look(name, d["network"])
@@ -205,7 +163,7 @@ def _completeness(plt: Any, d: dict[str, Any] | None) -> Any:
 def _flux(plt: Any, d: dict[str, Any] | None) -> Any:
     if d is None:
         return None
-    figure, axes = _new(plt, 3.6, 1, 3, "Fluxes of targets against true ones")
+    figure, axes = pictures.new(plt, 3.6, 1, 3, "Fluxes of targets against true ones")
     own = d["network"]
     titles = (
         ("corrected", "median", "corrected, median"),
@@ -231,7 +189,7 @@ def _flux(plt: Any, d: dict[str, Any] | None) -> Any:
 def _sampled(plt: Any, d: dict[str, Any] | None) -> Any:
     if d is None:
         return None
-    figure, axes = _new(plt, 3.6, 1, 2, "Frames drawn from the network")
+    figure, axes = pictures.new(plt, 3.6, 1, 2, "Frames drawn from the network")
     left, right = axes[0]
     middle = np.array(d["edges"])
     middle = (middle[1:] + middle[:-1]) / 2

@@ -5,11 +5,11 @@ from typing import Any
 
 import draws
 from arms import ORACLE, PRODUCT
+from common import tables
+from common.tables import Part, Rows, page, signed, target_rows
 from scoring import RATES
 from targets import targets
 
-Rows = list[list[Any]]
-Part = tuple[str, str, Rows]
 GAIN = (
     "Gain: what is left of a target's peak, by the difference with and without it, "
     "times the scatter in the 21 pixels about it in the frame, over that without the "
@@ -34,12 +34,7 @@ SOURCE = (
 
 def markdown(result: dict[str, Any]) -> str:
     """Return the whole page."""
-    lines = ["# Satellite benchmark", "", *_head(result)]
-    for title, text, rows in parts(result):
-        lines += ["", f"## {title}", ""]
-        lines += [text, ""] if text else []
-        lines += table(rows)
-    return "\n".join(lines) + "\n"
+    return page("Satellite benchmark", _head(result), parts(result))
 
 
 def _head(result: dict[str, Any]) -> list[str]:
@@ -63,40 +58,19 @@ def _head(result: dict[str, Any]) -> list[str]:
 def parts(result: dict[str, Any]) -> Iterable[Part]:
     """Yield title, text and rows of all tables that have something to say."""
     s = result["sections"]
-    yield "Targets", "Reached or not by the values, errors aside.", target_rows(s)
+    yield (
+        "Targets",
+        "Reached or not by the values, errors aside.",
+        target_rows(targets(s)),
+    )
     for name, make in _PARTS.items():
         if name in s:
             yield from make(s[name])
 
 
-def table(rows: Rows) -> list[str]:
-    head, *body = rows
-    lines = ["| " + " | ".join(map(_cell, head)) + " |", "|" + " --- |" * len(head)]
-    return lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in body]
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value).replace("|", "\\|")
-
-
 def plus(pair: list[float | None] | None, digits: int = 2, factor: float = 1) -> str:
-    """Return a value with its error, as text."""
-    if not pair or pair[0] is None:
-        return ""
-    text = f"{factor * pair[0]:.{digits}f}"
-    return text if pair[1] is None else f"{text} ± {factor * pair[1]:.{digits}f}"
-
-
-def signed(pair: list[float | None], digits: int = 3, factor: float = 1) -> str:
-    text = plus(pair, digits, factor)
-    return text if not text or text.startswith("-") else f"+{text}"
-
-
-def target_rows(sections: dict[str, Any]) -> Rows:
-    rows: Rows = [["what", "target", "stretch", "measured", "reached"]]
-    for t in targets(sections):
-        rows.append([t.what, t.aim, t.stretch, t.text, t.verdict])
-    return rows
+    """Return a value with its error, as text: two digits are enough here."""
+    return tables.plus(pair, digits, factor)
 
 
 def gain_rows(arms: dict[str, Any]) -> Rows:

@@ -13,16 +13,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 # One thread each: others may work here.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
+sys.path.insert(1, str(Path(__file__).parents[1]))
 
 import chains
 import examples
@@ -33,6 +31,7 @@ import sampled
 import search
 from bench import SEED, Bench
 from cache import VERSION, Cache
+from common.command import pool, read, replace
 from draws import SIDE
 
 from bgrem_core.ddpm import STEPS
@@ -95,7 +94,7 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
         "side": o.side,
     }
     result = {**head, "skipped": [NO_DISC], "sections": {}, "minutes": {}}
-    old = _read(o.out / "benchmark.json")
+    old = read(o.out / "benchmark.json")
     if o.only and all(old.get(k) == head[k] for k in _SAME):
         result["sections"], result["minutes"] = old["sections"], old["minutes"]
     with pool(o.workers) as over:
@@ -131,21 +130,6 @@ NO_DISC = (
 )
 
 
-@contextmanager
-def pool(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Give `map`, or that of some processes."""
-    if workers < 2:
-        yield map
-        return
-    # Not by fork: torch may have started its threads.
-    with ProcessPoolExecutor(workers, get_context("spawn")) as made:
-        yield made.map
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
 def main(argv: list[str] | None = None) -> int:
     o = options(argv)
     try:
@@ -163,13 +147,6 @@ def main(argv: list[str] | None = None) -> int:
         print("skipped: pictures: no matplotlib here (dependency group bench)")
     print("computed {computed}, reused {reused}".format(**result["cache"]))
     return 0
-
-
-def replace(path: Path, text: str) -> None:
-    """Write beside the target, then rename: it is never half there."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text.rstrip() + "\n")
-    beside.replace(path)
 
 
 if __name__ == "__main__":
