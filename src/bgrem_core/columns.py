@@ -1,5 +1,6 @@
 """Columns: measurements put into the table that users read."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -73,6 +74,20 @@ class Measurement(Protocol):
     @property
     def flags(self) -> "Ints":
         """`SourceFlag`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fluxes:
+    """A `Measurement` as plain arrays, of a method that measures itself."""
+
+    flux: "Floats"
+    flux_err: "Floats"
+    snr: "Floats"
+    fwhm: "Floats"
+    a: "Floats"
+    b: "Floats"
+    theta: "Floats"
+    flags: "Ints"
 
 
 def source_table(

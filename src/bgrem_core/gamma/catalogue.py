@@ -1,14 +1,13 @@
 """Catalogue of point sources in photons, with the columns of all catalogues."""
 
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from bgrem_core.catalog import SourceFlag
-from bgrem_core.columns import source_table
+from bgrem_core.columns import Fluxes, source_table
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -48,20 +47,6 @@ DESCRIPTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fluxes:
-    """What `source_table` asks of a measurement."""
-
-    flux: "Floats"
-    flux_err: "Floats"
-    snr: "Floats"
-    fwhm: "Floats"
-    a: "Floats"
-    b: "Floats"
-    theta: "Floats"
-    flags: "Ints"
-
-
 def point_table(
     image: "Image",
     found: "PointSources",
@@ -99,7 +84,7 @@ def point_table(
         dataclasses.replace(image, zeropoint=None),
         found.x,
         found.y,
-        _Fluxes(
+        Fluxes(
             flux=found.counts / share,
             flux_err=found.counts_err / share,
             snr=found.counts / found.counts_err,

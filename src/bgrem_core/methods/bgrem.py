@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bgrem_core.errors import ModelError
 from bgrem_core.fill import fill_masked
 from bgrem_core.gamma.energies import selections
 from bgrem_core.image import Image
@@ -24,12 +23,15 @@ from bgrem_core.level import BIN, bright_level
 from bgrem_core.level import REACH as LEVEL_REACH
 from bgrem_core.methods.base import Method
 from bgrem_core.methods.common import (
+    check_method,
     counted,
     difference,
     finite_only,
     frame_scale,
+    loading,
     no_rows,
     norm_of,
+    over_tiles,
     package_version,
     working_flags,
 )
@@ -48,7 +50,7 @@ from bgrem_core.settings import FindSettings, RunSettings
 from bgrem_core.sky import Sky, iter_sky
 from bgrem_core.sky_choice import SkyChoice, choose_sky_scale
 from bgrem_core.steps import Steps
-from bgrem_core.tiles import Tile, grid, grow, inside, nearest, take
+from bgrem_core.tiles import Tile, grid, grow, inside, take
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -135,31 +137,19 @@ def iterate(
     image: Image, settings: BGRemSettings
 ) -> Generator[Progress, Any, Separation]:
     """Take noise and sky off an image; see `Method.iterate`."""
-    model = load_model(
-        settings.model,
-        device=settings.device,
-        threads=settings.threads,
-        precision=settings.precision,
-    )
-    if model.card.method != "bgrem":
-        raise ModelError(
-            f"the model {settings.model!r} is for the method {model.card.method}",
-            hint=f"use --method {model.card.method}",
-        )
+    model = load_model(settings.model, **loading(settings))
+    check_method(model, "bgrem", settings.model)
     flags = working_flags(image, settings.mask_grow)
     scale = yield from frame_scale(image, settings)
     run = _Run(image, flags, scale, model, settings)
     taken = allocate(image.shape)
-    waiting, total = list(run.grid), len(run.grid)
-    view = yield Progress(stage="tiles", done=0, total=total)
-    for done in range(1, total + 1):
-        tile = waiting.pop(nearest(waiting, view))
+
+    def clean(tile: Tile) -> "NDArray[np.float32]":
         block = taken[tile.keep] = run.tile(tile)
-        seen = image.data[tile.keep] - block
-        said = yield Progress(
-            stage="tiles", done=done, total=total, tile=tile, block=seen
-        )
-        view = said or view
+        seen: NDArray[np.float32] = image.data[tile.keep] - block
+        return seen
+
+    yield from over_tiles(run.grid, clean)
     result = run.joint(taken) if run.joint_objective else run.noise(taken)
     return (yield from result)
 
@@ -354,12 +344,7 @@ class _Run:
 
 def record(image: Image, settings: BGRemSettings) -> Steps:
     """Watch the reverse steps at work on a small image; see `Method.record`."""
-    model = load_model(
-        settings.model,
-        device=settings.device,
-        threads=settings.threads,
-        precision=settings.precision,
-    )
+    model = load_model(settings.model, **loading(settings))
     steps = settings.steps or max(model.card.steps, STEPS)
     settings = dataclasses.replace(settings, steps=steps, tile=WHOLE)
     scale = drain(frame_scale(image, settings))

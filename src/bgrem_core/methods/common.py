@@ -1,22 +1,26 @@
 """Steps that methods share: the scale pass, and planes of sky."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bgrem_core.errors import ModelError
 from bgrem_core.image import Image, MaskBit
 from bgrem_core.normalize import Scale, measure_scale
 from bgrem_core.planes import LazyPlane, Plane, allocate, bands
 from bgrem_core.progress import Progress
 from bgrem_core.settings import RunSettings
+from bgrem_core.tiles import Grid, Tile, nearest
 
 if TYPE_CHECKING:
+    from bgrem_core.models import Model
     from bgrem_core.separation import Separation
 
 T = TypeVar("T")
+Float = NDArray[np.float32]
 
 
 def scale_pass(
@@ -53,6 +57,36 @@ def counted(
             result: T = end.value
             return result
         yield Progress(stage=stage, done=done, total=total)
+
+
+def loading(settings: RunSettings) -> dict[str, Any]:
+    """Return the options of `load_model` that the settings decide."""
+    names = ("device", "threads", "precision")
+    return {name: getattr(settings, name) for name in names}
+
+
+def check_method(model: "Model", method: str, name: str) -> None:
+    """Refuse a model, by the name that the user gave it, of another method."""
+    if model.card.method != method:
+        raise ModelError(
+            f"the model {name!r} is for the method {model.card.method}",
+            hint=f"use --method {model.card.method}",
+        )
+
+
+def over_tiles(
+    tiles: Grid, work: Callable[[Tile], Float]
+) -> Generator[Progress, Any, None]:
+    """Do tiles, those in view first; `work` gives what a window shows of one."""
+    waiting, total = list(tiles), len(tiles)
+    view = yield Progress(stage="tiles", done=0, total=total)
+    for done in range(1, total + 1):
+        tile = waiting.pop(nearest(waiting, view))
+        block = work(tile)
+        said = yield Progress(
+            stage="tiles", done=done, total=total, tile=tile, block=block
+        )
+        view = said or view
 
 
 def working_flags(image: Image, grow: int) -> NDArray[np.uint8]:

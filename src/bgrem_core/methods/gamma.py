@@ -37,8 +37,11 @@ from bgrem_core.inspection_rows import flag_words, place_rows
 from bgrem_core.io.provenance import Provenance
 from bgrem_core.methods.base import Method
 from bgrem_core.methods.common import (
+    check_method,
     difference,
     finite_only,
+    loading,
+    over_tiles,
     package_version,
     working_flags,
 )
@@ -49,7 +52,7 @@ from bgrem_core.planes import Block, LazyPlane, Plane, allocate, bands, constant
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, RunSettings
-from bgrem_core.tiles import Tile, grid, grow, inside, nearest, take
+from bgrem_core.tiles import Tile, grid, grow, inside, take
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -105,17 +108,8 @@ def iterate(
     image: Image, settings: GammaSettings
 ) -> Generator[Progress, Any, Separation]:
     """Take the expected background off a counts map; see `Method.iterate`."""
-    model = load_model(
-        settings.model,
-        device=settings.device,
-        threads=settings.threads,
-        precision=settings.precision,
-    )
-    if model.card.method != "gamma":
-        raise ModelError(
-            f"the model {settings.model!r} is for the method {model.card.method}",
-            hint=f"use --method {model.card.method}",
-        )
+    model = load_model(settings.model, **loading(settings))
+    check_method(model, "gamma", settings.model)
     if model.card.objective != "expectation":
         raise ModelError(
             f"the model {settings.model!r} gives no expected photons of sources",
@@ -138,15 +132,7 @@ def iterate(
         notices += exposure.notices
     flags = working_flags(image, settings.mask_grow)
     run = _Run(image, flags, model, settings)
-    waiting, total = list(run.grid), len(run.grid)
-    view = yield Progress(stage="tiles", done=0, total=total)
-    for done in range(1, total + 1):
-        tile = waiting.pop(nearest(waiting, view))
-        seen = run.tile(tile)
-        said = yield Progress(
-            stage="tiles", done=done, total=total, tile=tile, block=seen
-        )
-        view = said or view
+    yield from over_tiles(run.grid, run.tile)
     background = finite_only(run.background, image)
     return Separation(
         image=image,

@@ -18,6 +18,7 @@ from bgrem_core.methods.common import (
     counted,
     difference,
     finite_only,
+    loading,
     norm_of,
     package_version,
     working_flags,
@@ -120,12 +121,7 @@ def _model(settings: SystematicsSettings) -> tuple[Model | None, int]:
         return None, t
     instead = "or use --systematics-mode classical"
     try:
-        model = load_model(
-            settings.model,
-            device=settings.device,
-            threads=settings.threads,
-            precision=settings.precision,
-        )
+        model = load_model(settings.model, **loading(settings))
     except ModelError as error:
         raise ModelError(error.sentence, f"{error.hint}, {instead}") from error
     card = model.card

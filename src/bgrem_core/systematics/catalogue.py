@@ -1,7 +1,6 @@
 """Catalogue of targets: fluxes on the frame without its map, and what the map kept."""
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from bgrem_core.catalog import SourceFlag
-from bgrem_core.columns import source_table
+from bgrem_core.columns import Fluxes, source_table
 from bgrem_core.image import MaskBit
 from bgrem_core.systematics.points import flux_at, kernel_of, phase_noise
 from bgrem_core.systematics.signal import signal_at
@@ -54,20 +53,6 @@ DESCRIPTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fluxes:
-    """What `source_table` asks of a measurement."""
-
-    flux: "Floats"
-    flux_err: "Floats"
-    snr: "Floats"
-    fwhm: "Floats"
-    a: "Floats"
-    b: "Floats"
-    theta: "Floats"
-    flags: "Ints"
-
-
 def target_table(
     separation: "Separation", x: "Floats", y: "Floats", facts: "Facts"
 ) -> "QTable":
@@ -100,7 +85,7 @@ def target_table(
     unknown = np.full(len(x), np.nan)
     table = source_table(
         separation.image, x, y,
-        _Fluxes(
+        Fluxes(
             flux=flux, flux_err=error, snr=snr, fwhm=np.full(len(x), facts.fwhm),
             a=unknown, b=unknown, theta=unknown,
             flags=_flags(separation, x, y, snr, facts.fwhm),

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bgrem_core.errors import UsageError
 from bgrem_core.schedule import TRAINING
 from bgrem_core.train import gamma
+from bgrem_core.train.losses import PLAIN, plain_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     Float = NDArray[np.float32]
 
 __all__ = ["GAMMA_PAPER", "GammaPaperData", "unit_of"]
-
-_LOSSES = ("mae", "mse", "huber")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +53,9 @@ class GammaPaperData(gamma.GammaData):
 
     def __post_init__(self) -> None:
         gamma.GammaData.__post_init__(self)
-        if self.loss not in _LOSSES:
+        if self.loss not in PLAIN:
             raise UsageError(
-                f"loss={self.loss!r} is unknown", f"use {', '.join(_LOSSES)}"
+                f"loss={self.loss!r} is unknown", f"use {', '.join(PLAIN)}"
             )
 
 
@@ -133,10 +131,7 @@ def loss(
     z = z.contiguous(memory_format=torch.channels_last)
     nothing = torch.zeros(len(z), 3, dtype=z.dtype, device=z.device)
     error = network(z, level, nothing).float() - batch["noise"]
-    mae, mse = error.abs().mean(), error.square().mean()
-    figures = {"mae": float(mae.detach()), "mse": float(mse.detach())}
-    huber = functional.huber_loss(error, torch.zeros_like(error))
-    return {"mae": mae, "mse": mse, "huber": huber}[recipe.data.loss], figures
+    return plain_loss(error, recipe.data.loss)
 
 
 def describe(recipe: "Recipe") -> dict[str, Any]:

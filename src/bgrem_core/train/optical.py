@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bgrem_core.errors import UsageError
 from bgrem_core.simulate import SceneSettings
@@ -31,6 +30,7 @@ from bgrem_core.train.crops import CropSettings, draw_crop
 from bgrem_core.train.family import Family
 from bgrem_core.train.fields import SimulatedField, fields
 from bgrem_core.train.heads import heads_loss
+from bgrem_core.train.losses import PLAIN, plain_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["OPTICAL", "SURVEY", "OpticalData", "SurveyData"]
 
 _OBJECTIVES = ("noise", "joint")
-_LOSSES = ("heads", "mae", "mse", "huber")
+_LOSSES = ("heads", *PLAIN)
 _LIMITS = {
     "fields": (1, 10**6),
     "field_size": (1, 8192),
@@ -180,10 +180,7 @@ def loss(
     z = z.contiguous(memory_format=torch.channels_last)
     if kind != "heads":
         error = network(z, level, batch["condition"]).float() - batch["noise"]
-        mae, mse = error.abs().mean(), error.square().mean()
-        figures = {"mae": float(mae.detach()), "mse": float(mse.detach())}
-        huber = functional.huber_loss(error, torch.zeros_like(error))
-        return {"mae": mae, "mse": mse, "huber": huber}[kind], figures
+        return plain_loss(error, kind)
     out = network.forward_heads(z, level, batch["condition"])  # type: ignore[operator]
     return heads_loss(out, network.heads, batch)  # type: ignore[arg-type]
 
