@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from disc import disc_map
 from draws import FWHM, Drawn
 from scipy import ndimage
 
@@ -27,6 +28,8 @@ from bgrem_core.systematics.settings import (
 TIME, SAMPLES, FAST = TIMES[ONE_STEP], SystematicsSettings().samples, QUICK
 """Time and draws of the default mode, and draws of a preview."""
 ORACLE = "oracle: the true systematics"
+DISC = "hidden discs, predicted"
+WORDS = {"absorb": ", as a chain", "protect": ", no points kept out"}
 LAYERS: dict[str, Callable[[np.ndarray, float | None], np.ndarray]] = {
     "sep mesh 16": lambda x, _: smooth(x),
     "median 9 x 9": lambda x, _: ndimage.median_filter(x, 9),
@@ -45,7 +48,7 @@ class Arm:
     name : str
         In tables.
     settings : tuple
-        Pairs for the method; empty for the oracle and the layers.
+        Pairs for the method; empty for what is none of its modes.
     model, digest : str
         Of a network: name or file, and hash of its tensors.
     """
@@ -64,8 +67,12 @@ PRODUCT = Arm(name="classical", settings=(("mode", CLASSICAL),))
 
 
 def one_step(model: str, digest: str, t: int, samples: int, **more: Any) -> Arm:
-    """Give the method's default mode; `protect=0` keeps no points from the network."""
-    words = "".join(f", {k} = {v:g}" for k, v in more.items())
+    """Give the method's default mode.
+
+    `protect=0` keeps no points from the network; `absorb=True` leaves the share of the
+    white noise in the map, as the mean of the paper's chains has it.
+    """
+    words = "".join(WORDS.get(k, f", {k} = {v:g}") for k, v in more.items())
     return Arm(
         name=f"one-step t = {t}, N = {samples}{words}", model=model, digest=digest,
         settings=(("mode", ONE_STEP), ("t", t), ("samples", samples), *more.items()),
@@ -90,7 +97,7 @@ def separate(
     """
     settings = {"injections": 0, "threads": 1, "gain": 1.0, **more}
     settings |= dict(arm.settings or PRODUCT.settings)
-    if arm.model:
+    if arm.model and arm.settings:
         settings["model"] = arm.model
     if angle is not None:
         settings["angle"] = angle
@@ -102,8 +109,12 @@ def separate(
 
 
 def map_of(arm: Arm, d: Drawn, frame: np.ndarray, angle: float | None) -> np.ndarray:
-    """Return the map of the oracle or of a layer."""
-    return d.systematics if arm.name == ORACLE else LAYERS[arm.name](frame, angle)
+    """Return the map of the oracle, of a layer or of the network of discs."""
+    if arm.name == ORACLE:
+        return d.systematics
+    if arm.name == DISC:
+        return disc_map(frame, arm.model)
+    return LAYERS[arm.name](frame, angle)
 
 
 def angle_of(separation: Separation) -> float | None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import arms
@@ -34,6 +35,8 @@ class Bench:
         Frames of the test set, of the paper's chain, and drawn from the network.
     cache : Cache
         Results kept.
+    disc : Path
+        Weights of the network of hidden discs; need not be there.
     over : callable
         `map`, or that of a pool.
     seed, side : int
@@ -47,6 +50,7 @@ class Bench:
     chains: int
     sampled: int
     cache: Cache
+    disc: Path
     over: Callable[..., Iterable[Any]] = map
     seed: int = SEED
     side: int = SIDE
@@ -67,8 +71,16 @@ class Bench:
         """The method as it comes: time and draws are its defaults."""
         return self.one_step(arms.TIME, arms.SAMPLES)
 
-    def one_step(self, t: int, samples: int) -> Arm:
-        return arms.one_step(self.model, self.digest, t, samples)
+    @property
+    def apart(self) -> list[Arm]:
+        """The network of hidden discs, if it was trained."""
+        if not self.disc.is_file():
+            return []
+        tensors = hashlib.sha256(self.disc.read_bytes()).hexdigest()
+        return [Arm(name=arms.DISC, model=str(self.disc), digest=tensors)]
+
+    def one_step(self, t: int, samples: int, **more: Any) -> Arm:
+        return arms.one_step(self.model, self.digest, t, samples, **more)
 
     def chain(self, t: int, samples: int) -> Arm:
         return arms.chain(self.model, self.digest, t, samples)
@@ -110,7 +122,7 @@ class Bench:
         """Say what the method answers now: its code may have changed, too."""
         if arm is None or not arm.settings:
             return ""
-        mode = arm.name if not arm.model else "network"
+        mode = "network" if arm.model else arm.name
         if mode not in self._known:
             known = self.one_step(arms.TIME, 1) if arm.model else arm
             d = draw("development", self.seed, 0, self.side)

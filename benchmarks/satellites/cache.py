@@ -2,7 +2,7 @@
 
 from common import cache
 
-VERSION = 1
+VERSION = 2
 """Raised when a number changes its meaning; nothing older is then used."""
 
 

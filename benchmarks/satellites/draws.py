@@ -12,7 +12,7 @@ import numpy as np
 from bgrem_core.simulate.satellite_settings import SatelliteSettings
 from bgrem_core.simulate.satellites import draw_frame
 from bgrem_core.simulate.trails import Trails, trail
-from bgrem_core.systematics.points import kernel_of, phase_noise
+from bgrem_core.systematics.point_fit import kernel_of, phase_noise
 from bgrem_core.systematics.signal import BOX
 from bgrem_core.zscale import normalise
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from arms import LAYERS, ORACLE, PRODUCT
+from arms import DISC, LAYERS, ORACLE, PRODUCT
 from common import pictures
 
 from bgrem_core.zscale import zscale_limits
@@ -40,7 +40,9 @@ def _look(name: str, own: str) -> tuple[str, Any]:
     if name in known:
         return known[name]
     if name.startswith("one-step"):
-        return (YELLOW, "-.") if "t = 400" in name else (PINK, "-.")
+        return (PINK, "-.") if "chain" in name else (YELLOW, "-.")
+    if name == DISC:
+        return GREEN, "-"
     return (SKY, DOTS[list(LAYERS).index(name)]) if name in LAYERS else (PINK, ":")
 
 

@@ -15,19 +15,20 @@ from bgrem_core.ddpm import kept_fraction
 BEST = Arm(name=ORACLE)
 CHAINS = (100, 150)
 """Times of the paper."""
-TRIED = (150, 250, 300, 400, 499, 600, 700, 850)
-NUMBERS = (1, 5, 20, 50)
+TRIED = (100, 150, 200, 250, 300, 350, 400, 499, 600, 700, 850)
+NUMBERS = (2, 6, 20, 50)
 LEAST_KEPT = 0.85
 
 
 def all_arms(bench: Bench) -> list[Arm]:
     """Return what is compared on all frames."""
     t, samples = arms.TIME, arms.SAMPLES
-    times = {t, *CHAINS, 250, min(499, bench.latest)}
+    times = {*CHAINS, 200, 300, 400} - {t}
     return [
-        BEST, *(Arm(name=n) for n in LAYERS), PRODUCT, bench.network,
+        BEST, *(Arm(name=n) for n in LAYERS), PRODUCT, *bench.apart, bench.network,
         bench.one_step(t, arms.FAST),
-        *(bench.one_step(v, samples) for v in sorted(times - {t})),
+        *(bench.one_step(v, samples) for v in sorted(times)),
+        *(bench.one_step(v, samples, absorb=True) for v in (*CHAINS, t, 400)),
     ]  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def run(bench: Bench) -> dict[str, Any]:
     rows = {a.name: bench.each("gain", "test", a) for a in all_arms(bench)}
     truths = bench.each("truth", "test")
     white = np.array([t["white"] / t["scale"] for t in truths])
-    times = sorted({arms.TIME, *CHAINS, 250, 499})
+    times = sorted({*CHAINS, arms.TIME, 400})
     return {
         "network": bench.network.name,
         "targets": sum(len(t["x"]) for t in truths),

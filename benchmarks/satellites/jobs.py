@@ -137,9 +137,10 @@ def chain(task: Task, k: int) -> Row:
         seconds[name] = _timed(lambda f=layer: f(d.injected, angle))
     row, done = gain_of(arm, d, task.seed + k)
     seconds[arm.name] = row["seconds"]
-    same = arms.one_step(arm.model, arm.digest, t, n, protect=0.0)
+    as_chain = {"protect": 0.0, "absorb": True}
+    same = arms.one_step(arm.model, arm.digest, t, n, **as_chain)
     beside = gain_of(same, d, task.seed + k)[0]
-    many = arms.one_step(arm.model, arm.digest, t, MANY, protect=0.0)
+    many = arms.one_step(arm.model, arm.digest, t, MANY, **as_chain)
     limit = separate(many, d, d.injected, seed=task.seed + k)
     left, right = taken(done), taken(limit)
     finite = [

@@ -108,8 +108,9 @@ def _gain(d: dict[str, Any]) -> Iterable[Part]:
     text = (
         f"{d['targets']} targets. White noise over the frame's standard deviation: "
         f"median {middle:.2f}, 16 to 84 % {low:.2f} to {high:.2f}. Peak kept by "
-        f"theory: {theory}. A one-step map at t = 100 or 150 is what the mean of many "
-        "chains tends to. Seconds: taken at different hours; ratios are under Time."
+        f"theory in a map as a chain has it: {theory}; the mean of many chains tends "
+        "to the one-step map of that name, the default has the share of the white "
+        "noise taken out. Seconds: taken at different hours; ratios are under Time."
     )
     yield "Gain in signal to noise", text, gain_rows(d["arms"])
 

@@ -32,6 +32,7 @@ import search
 from bench import SEED, Bench
 from cache import VERSION, Cache
 from common.command import pool, read, replace
+from disc import FILE
 from draws import SIDE
 
 from bgrem_core.ddpm import STEPS
@@ -73,6 +74,7 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--cache", type=Path, default=WORK, help="what is kept")
+    parser.add_argument("--disc", type=Path, default=FILE, help="weights of disc.py")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--side", type=int, default=SIDE, help="of a frame, pixels")
@@ -93,7 +95,8 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
         "frames": o.frames,
         "side": o.side,
     }
-    result = {**head, "skipped": [NO_DISC], "sections": {}, "minutes": {}}
+    skipped = [] if o.disc.is_file() else [NO_DISC]
+    result = {**head, "skipped": skipped, "sections": {}, "minutes": {}}
     old = read(o.out / "benchmark.json")
     if o.only and all(old.get(k) == head[k] for k in _SAME):
         result["sections"], result["minutes"] = old["sections"], old["minutes"]
@@ -101,7 +104,7 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
         bench = Bench(
             model=str(find_file(o.model)), digest=digest, latest=latest,
             frames=o.frames, chains=o.chains, sampled=o.sampled, cache=cache,
-            over=over, seed=o.seed, side=o.side,
+            disc=o.disc, over=over, seed=o.seed, side=o.side,
         )  # fmt: skip
         for name, section in SECTIONS.items():
             if name == "sampled" and latest < STEPS - 1:
@@ -125,8 +128,8 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
 
 _SAME = ("version", "weights", "seed", "frames", "side")
 NO_DISC = (
-    "the network that predicts hidden discs from their surroundings: no weights of it "
-    "are here"
+    "the network that predicts hidden discs from their surroundings: it is not trained "
+    "here (benchmarks/satellites/disc.py)"
 )
 
 

@@ -20,8 +20,9 @@ def run(bench: Bench) -> dict[str, Any]:
     wanted = [len(t["x"]) for t in truths]
     weights = counted(bench.picks(len(truths)))
     tried = [
-        BEST, *(Arm(name=n) for n in LAYERS), PRODUCT, bench.network,
-        bench.one_step(arms.TIME, arms.FAST), bench.one_step(150, arms.SAMPLES),
+        BEST, *(Arm(name=n) for n in LAYERS), PRODUCT, *bench.apart, bench.network,
+        bench.one_step(arms.TIME, arms.FAST),
+        bench.one_step(150, arms.SAMPLES, absorb=True),
     ]  # fmt: skip
     out: dict[str, Any] = {
         "targets": sum(wanted), "rates": CURVE.round(4).tolist(), "arms": {},

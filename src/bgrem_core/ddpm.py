@@ -193,9 +193,13 @@ def one_step(
     samples: int,
     rng: np.random.Generator,
     *,
+    noise: float = 0.0,
     batch: int = 4,
 ) -> tuple["Float", "Float"]:
     """Return the map of a frame: the mean of Tweedie estimates over draws of noise.
+
+    Draws come in pairs of opposite sign, so that what an estimate owes to the draw
+    itself cancels to first order; the last of an odd number stands alone.
 
     Parameters
     ----------
@@ -205,12 +209,18 @@ def one_step(
     x : ndarray
         (ny, nx) normalised frame.
     t : int
-        Time to which the frame is diffused: small times keep more of the frame in
-        the map, a target included (`kept_fraction`).
+        Time to which the frame is diffused.
     samples : int
         Draws of noise, at least 1.
     rng : numpy.random.Generator
         The only source of chance.
+    noise : float, optional
+        White noise of a pixel in units of x. Tweedie's formula gives the mean of whole
+        frames, their white noise included: of each pixel's excess over its background
+        it keeps the share ``1 - kept_fraction(t, noise)``, and so it does of a target.
+        That share is taken out, which leaves the mean of the background alone: exact
+        where the noise is Gaussian, white and independent of the background. 0 leaves
+        it in.
     batch : int, optional
         Draws that are given to ``predict`` together; decides memory, not the result.
 
@@ -219,14 +229,23 @@ def one_step(
     mean : ndarray
         (ny, nx) float32, in the units of x.
     spread : ndarray
-        (ny, nx) float32, standard deviation over the draws; divided by the root of
-        their number it is the error that the finite number leaves in the mean. 0 for
-        a single draw, which does not know.
+        (ny, nx) float32, standard deviation over the draws as their pairs tell it;
+        divided by the root of their number it is the error that the finite number
+        leaves in the mean of an even one. 0 for fewer than two pairs, which do not
+        know.
 
     Raises
     ------
     UsageError
         A time outside the schedule, or fewer than one draw.
+
+    Notes
+    -----
+    A frame is b + w, background and white noise, and x_t / sqrt(alpha_bar) = b + w + n
+    with n of the variance s of `noise_ratio`. Given b, w is the share
+    c = noise^2 / (noise^2 + s) of what exceeds it, so that
+    E[b + w | x_t] = E[b | x_t] + c (x_t / sqrt(alpha_bar) - E[b | x_t]), which is
+    solved for E[b | x_t].
     """
     if samples < 1 or batch < 1:
         raise UsageError(
@@ -234,20 +253,33 @@ def one_step(
             "use 1 or more draws",
         )
     x = np.asarray(x, np.float32)
-    total = np.zeros(x.shape)
-    squares = np.zeros(x.shape)
+    left = float(kept_fraction(t, noise))
+    added = np.sqrt(noise_ratio(t))
+    total, squares, first = (np.zeros(x.shape) for _ in range(3))
     for start in range(0, samples, batch):
-        n = min(batch, samples - start)
-        noise = rng.standard_normal((n, 1, *x.shape), dtype=np.float32)
-        x_t = diffuse(x, t, noise)
-        eps = predict(x_t, np.full(n, t, np.float32))
+        number = range(start, min(start + batch, samples))
+        draws = np.empty((len(number), 1, *x.shape), np.float32)
+        for k, draw in zip(number, draws, strict=True):
+            if k % 2 == 0:
+                drawn = rng.standard_normal((1, *x.shape), dtype=np.float32)
+            draw[:] = -drawn if k % 2 else drawn
+        x_t = diffuse(x, t, draws)
+        eps = predict(x_t, np.full(len(number), t, np.float32))
         # About x, near which all estimates lie: squares lose no digits.
-        away = (tweedie(x_t, t, eps)[:, 0] - x).astype(np.float64)
+        away = (tweedie(x_t, t, eps) - x)[:, 0].astype(np.float64)
+        away = (away - (1 - left) * added * draws[:, 0]) / left
         total += away.sum(axis=0)
-        squares += np.square(away).sum(axis=0)
+        for k, one in zip(number, away, strict=True):
+            if k % 2:
+                squares += np.square((first + one) / 2)
+            else:
+                first = one
+    pairs = samples // 2
     mean = total / samples
-    variance = np.maximum(squares - samples * mean**2, 0) / max(samples - 1, 1)
-    return (x + mean).astype(np.float32), np.sqrt(variance).astype(np.float32)
+    of_pairs = (total - first * (samples % 2)) / max(2 * pairs, 1)
+    variance = np.maximum(squares - pairs * of_pairs**2, 0) / max(pairs - 1, 1)
+    spread = np.sqrt(2 * variance) * (pairs > 1)
+    return (x + mean).astype(np.float32), spread.astype(np.float32)
 
 
 def _alpha_bar(t: "ArrayLike", dimensions: int = 0) -> "NDArray[np.float64]":

@@ -448,7 +448,7 @@ def test_a_preview_draws_little_and_puts_nothing_in():
     assert session.wait(60)
     assert session.error is None
     settings = session.previewed.provenance.settings
-    assert (settings["samples"], settings["injections"]) == (5, 0)
+    assert (settings["samples"], settings["injections"]) == (6, 0)
     assert session.previewed.shape == (64, 82)
     assert session.settings.samples == 20
 

@@ -20,7 +20,8 @@ from bgrem_core.systematics.injection import (
     fit_curve,
     kept_of,
 )
-from bgrem_core.systematics.points import find_points, flux_at, kernel_of
+from bgrem_core.systematics.point_fit import flux_at, kernel_of
+from bgrem_core.systematics.points import find_points
 from bgrem_core.systematics.signal import signal_at
 from bgrem_core.systematics.trails import measure_trails, trail_profile
 
@@ -146,7 +147,7 @@ def test_without_knowledge_of_trails_their_ends_would_be_targets(truth):
     bad = np.zeros(SHAPE, bool)
     shape = measure_trails(rest, drawn.white)
     found = find_points(rest, rest, width=WIDTH, least=8, bad=bad, trails=shape)
-    from bgrem_core.systematics.points import filtered
+    from bgrem_core.systematics.filtered import filtered
 
     snr = filtered(rest, kernel_of(WIDTH), bad).snr
     assert (snr > 8).sum() > 5 * len(found)

@@ -32,7 +32,8 @@ from bgrem_core.systematics.catalogue import NOMINAL, target_table, width_of
 from bgrem_core.systematics.classical import plain
 from bgrem_core.systematics.facts import FWHM_PER_SIGMA, WIDTH, Facts
 from bgrem_core.systematics.mid_time import header_of, mid_time
-from bgrem_core.systematics.points import SHARPEST, Points, find_points, refined
+from bgrem_core.systematics.point_fit import refined
+from bgrem_core.systematics.points import SHARPEST, Points, find_points
 from bgrem_core.systematics.run import SHARP, Frame, Run
 from bgrem_core.systematics.settings import (
     CLASSICAL,

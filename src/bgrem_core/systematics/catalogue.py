@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import Fluxes, source_table
 from bgrem_core.image import MaskBit
-from bgrem_core.systematics.points import flux_at, kernel_of, phase_noise
+from bgrem_core.systematics.point_fit import flux_at, kernel_of, phase_noise
 from bgrem_core.systematics.signal import signal_at
 from bgrem_core.systematics.trails import trail_profile
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgrem_core.systematics.points import flux_at
+from bgrem_core.systematics.point_fit import flux_at
 from bgrem_core.systematics.trails import trail_profile
 
 if TYPE_CHECKING:

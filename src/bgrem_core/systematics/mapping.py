@@ -60,6 +60,9 @@ class Mapper:
         Signal to noise from which points are kept from the network, 0 = none.
     sharpest : float or None
         As for `bgrem_core.systematics.points.find_points`.
+    white : float
+        White noise of a pixel in the unit of the tile, whose share is taken out of the
+        estimates of mode "one-step"; 0 leaves it in.
     mirror : bool
         Show tiles to the network with left and right exchanged.
     """
@@ -73,6 +76,7 @@ class Mapper:
     width: float
     protect: float
     sharpest: float | None = None
+    white: float = 0.0
     mirror: bool = False
 
     @property
@@ -116,7 +120,10 @@ class Mapper:
             chains = reverse_chain(model.evaluate, whole, self.t, self.samples, rng)
             mean, spread = yield from chains
         else:
-            mean, spread = one_step(model.evaluate, whole, self.t, self.samples, rng)
+            noise = self.white / scale
+            mean, spread = one_step(
+                model.evaluate, whole, self.t, self.samples, rng, noise=noise
+            )
         ny, nx = x.shape
         mean, spread = self._turned(mean), self._turned(spread)
         found = offset + scale * mean[:ny, :nx].astype(np.float64)

@@ -11,9 +11,10 @@ from bgrem_core.pace import duration
 from bgrem_core.progress import Progress
 from bgrem_core.systematics.camera import is_mirrored
 from bgrem_core.systematics.facts import FWHM_PER_SIGMA
+from bgrem_core.systematics.filtered import filtered
 from bgrem_core.systematics.injection import ROOM, draw_targets, fit_curve, kept_of
 from bgrem_core.systematics.mapping import Mapper
-from bgrem_core.systematics.points import filtered, kernel_of
+from bgrem_core.systematics.point_fit import kernel_of
 from bgrem_core.systematics.settings import ONE_STEP, PAPER
 from bgrem_core.systematics.windows import Windows
 from bgrem_core.tiles import Tile, nearest
@@ -148,6 +149,7 @@ class Run:
             angle=frame.angle, width=frame.width,
             protect=settings.protect if mode == ONE_STEP else 0.0,
             sharpest=frame.sharpest,
+            white=0.0 if settings.absorb else frame.scatter.white,
             mirror=model is not None and is_mirrored(frame.trails, model.card),
         )  # fmt: skip
         self.side = self._side(model)

@@ -12,7 +12,7 @@ ONE_STEP, PAPER, CLASSICAL = "one-step", "paper", "classical"
 TIMES = {ONE_STEP: 400, PAPER: 150, CLASSICAL: 0}
 """Time to which a frame is diffused, by mode: what leaves most of a target at the same
 gain, and the later one of the paper's."""
-QUICK = 5
+QUICK = 6
 """Draws of a preview."""
 
 
@@ -30,6 +30,8 @@ class SystematicsSettings(RunSettings):
         Time to which the frame is diffused; None = 400, or 150 for "paper".
     samples : int
         Draws of noise that are averaged.
+    absorb : bool
+        Leave in the map what it holds of white noise and targets.
     protect : float
         Signal to noise from which points are kept from the network.
     angle : float or None
@@ -62,6 +64,12 @@ class SystematicsSettings(RunSettings):
     )
     samples: int = option(
         default=20, help="draws of noise that are averaged", range=(1, 1000)
+    )
+    absorb: bool = option(
+        default=False,
+        help="leave in the map of mode one-step what it holds of the white noise and "
+        "of targets, as the mean of many chains of mode paper does",
+        advanced=True,
     )
     protect: float = option(
         default=8.0,

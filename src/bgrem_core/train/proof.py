@@ -13,6 +13,7 @@ import numpy as np
 
 from bgrem_core.ddpm import one_step
 from bgrem_core.simulate.trails import Trails, trail
+from bgrem_core.white import white_rms
 from bgrem_core.zscale import CLIP, normalise, zscale_limits
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def network_map(predict: "Predict", seed: Sequence[int]) -> "Map":
 
     def find(x: "Float") -> "Float":
         rng = np.random.default_rng(seed)
-        return one_step(predict, x, TIME, DRAWS, rng)[0]
+        return one_step(predict, x, TIME, DRAWS, rng, noise=white_rms(x))[0]
 
     return find
 

@@ -25,11 +25,13 @@ from bgrem_core.simulate.ranges import SEEDS, check_ranges
 from bgrem_core.simulate.satellite_settings import SatelliteSettings
 from bgrem_core.simulate.satellites import (
     draw_exposure,
+    draw_frame,
     read_out,
     white_noise,
 )
 from bgrem_core.train import cache
 from bgrem_core.train.family import Family
+from bgrem_core.white import white_rms
 from bgrem_core.zscale import CLIP, normalise
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ NORMALISER = {
     "clip": list(CLIP),
 }
 """How frames become what the network sees, as a model card has it."""
+_LOOK = 100
+"""Frames that are looked at for the card."""
 _LIMITS = {
     "exposures": (1, 10**6),
     "size": (1, 8192),
@@ -312,6 +316,7 @@ def describe(recipe: "Recipe") -> dict[str, Any]:
             "sky": list(scene.sky),
             "rows": list(scene.rows),
             "columns": list(scene.columns),
+            "white_noise": _white(data),
             **_sensor(scene),
         },
     }
@@ -326,6 +331,14 @@ SATELLITES = Family(
     loss=loss,
     describe=describe,
 )
+
+
+def _white(data: SatelliteData) -> list[float]:
+    """Return the range of the white noise of crops, in their normalised units."""
+    rng = np.random.default_rng([data.exposure_seed, _LOOK])
+    frames = (draw_frame(rng, (data.crop,) * 2, data.scene).raw for _ in range(_LOOK))
+    shares = [white_rms(f) / normalise(f)[2] for f in frames]
+    return [round(v, 3) for v in (min(shares), max(shares))]
 
 
 def _sensor(scene: SatelliteSettings) -> dict[str, list[float]]:
