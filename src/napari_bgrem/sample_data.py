@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from napari_bgrem.layers import LayerData
 
-__all__ = ["TABLE", "cfhtls_g", "decam_i", "decam_r", "photons", "simulated"]
+__all__ = [
+    "TABLE",
+    "cfhtls_g",
+    "decam_i",
+    "decam_r",
+    "photons",
+    "satellite",
+    "simulated",
+]
 
 TABLE = "table"
 """Key of a layer's metadata: the catalogue of which it shows the positions."""
@@ -42,6 +50,11 @@ def cfhtls_g() -> "list[LayerData]":
 def photons() -> "list[LayerData]":
     """Return the layers of the simulated gamma rays: photons, and what was put in."""
     return _sample("photons")
+
+
+def satellite() -> "list[LayerData]":
+    """Return the layers of the simulated raw frame: trails, and its satellites."""
+    return _sample("satellite")
 
 
 def simulated() -> "list[LayerData]":

@@ -44,7 +44,7 @@ def test_an_unknown_sample_is_named():
 
 def test_only_the_simulated_samples_have_a_truth():
     known = [name for name in samples.names() if samples.truth(name) is not None]
-    assert known == ["photons", "simulated"]
+    assert known == ["photons", "satellite", "simulated"]
     with pytest.raises(UsageError, match="'m31' is not known"):
         samples.truth("m31")
 
@@ -126,3 +126,32 @@ def test_the_method_gamma_finds_the_sources_of_the_photons():
     result = match(found, samples.truth("photons"), fwhm=found.meta["fwhm"])
     assert np.mean(result.recovered[result.snr >= 5]) > 0.75
     assert np.count_nonzero(result.false) <= 8
+
+
+def test_the_script_makes_the_same_satellites_again():
+    folder = Path(__file__).parents[2] / "scripts"
+    made = runpy.run_path(str(folder / "make_satellite_sample.py"))
+    frame, light, targets = made["draw"]()
+    image = open_image(samples.path("satellite"))
+    # A machine that rounds otherwise may shift a pixel by one step.
+    away = np.abs(np.rint(frame.raw + light + made["BIAS"]) - image.data)
+    assert away.max() <= 1
+    assert np.mean(away > 0) < 1e-3
+    truth = samples.truth("satellite")
+    np.testing.assert_allclose(truth["flux"].value, targets.flux, rtol=1e-6)
+    assert np.all(np.diff(truth["snr"]) < 0)
+
+
+def test_the_satellites_are_found_on_the_frame_without_its_trails():
+    from bgrem_core import find_sources, remove_systematics
+    from bgrem_core.truth import match
+
+    result = remove_systematics(samples.path("satellite"))
+    found = find_sources(result)
+    seen = match(found, samples.truth("satellite"), fwhm=2.0)
+    assert seen.recovered[seen.snr >= 12].all()
+    assert np.count_nonzero(seen.false) <= 5
+    trails = found.meta["trails"]
+    assert trails["angle"] == pytest.approx(35.3, abs=0.6)
+    assert trails["length"] == pytest.approx(10.03, abs=0.2)
+    assert found["mjd"][0].value == pytest.approx(61104.043096, abs=1e-5)

@@ -11,6 +11,7 @@ from bgrem_core.collected import Collected
 from bgrem_core.inspection_rows import HELP
 from bgrem_core.methods import METHODS
 from bgrem_core.settings import FindSettings
+from bgrem_core.systematics.catalogue import width_of
 from bgrem_core.systematics.classical import plain
 from bgrem_core.systematics.injection import (
     LEVELS,
@@ -425,3 +426,19 @@ def test_forced_fluxes_on_blank_places_scatter_about_zero(result):
     pull = table["flux"] / table["flux_err"]
     assert abs(np.median(pull)) < 0.35
     assert (table["flux"] < 0).mean() > 0.3
+
+
+@pytest.mark.parametrize("width", [0.5, 0.85, 1.5])
+def test_the_width_is_that_of_bright_targets_wherever_they_lie_in_a_pixel(width):
+    rng = np.random.default_rng(8)
+    x, y = (
+        v.ravel() for v in 20 + 40 * np.indices((3, 3)) + rng.uniform(size=(2, 3, 3))
+    )
+    rows, cols = np.indices((128, 128)).astype(float)
+    frame = rng.normal(0, 1, (128, 128))
+    for cx, cy in zip(x, y, strict=True):
+        frame += 400 * trail_profile(
+            cols - cx, rows - cy, angle=0, length=0, width=width
+        )
+    found = width_of(frame.astype("f4"), x, y, 0.85)
+    assert found == pytest.approx(width, rel=0.06)

@@ -28,7 +28,7 @@ def test_every_sample_is_its_file(name):
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(samples.names()) - {"photons", "simulated"})
+    "name", sorted(set(samples.names()) - {"photons", "satellite", "simulated"})
 )
 def test_a_real_frame_has_no_truth(name):
     assert len(getattr(sample_data, name)()) == 1

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import Fluxes, source_table
 from bgrem_core.image import MaskBit
-from bgrem_core.systematics.point_fit import flux_at, kernel_of, phase_noise
+from bgrem_core.systematics.point_fit import explained, flux_at, kernel_of, phase_noise
 from bgrem_core.systematics.signal import signal_at
 from bgrem_core.systematics.trails import trail_profile
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DESCRIPTIONS", "NOMINAL", "target_table", "width_of"]
 
+_FITTED = 8.0
+"""Radius on which widths are compared, sigmas of the assumed one."""
 NOMINAL = 5.0
 """Signal to noise below which a target carries flag 128."""
 _AROUND = 32
@@ -197,8 +199,6 @@ def width_of(
         Sigma, pixels, within a factor of three of it.
     """
     tried = width * np.geomspace(1 / 3, 3, 41)
-    # What a fit takes off chi squared, for each target.
-    gain = np.array([
-        flux_at(cleaned, x, y, w) ** 2 / np.sum(kernel_of(w) ** 2) for w in tried
-    ])  # fmt: skip
+    half = math.ceil(_FITTED * width)
+    gain = np.array([explained(cleaned, x, y, w, half) for w in tried])
     return float(np.median(tried[np.argmax(gain, axis=0)]))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Float = NDArray[np.float32]
     Floats = NDArray[np.float64]
 
-__all__ = ["flux_at", "kernel_of", "phase_noise", "refined", "tops"]
+__all__ = ["explained", "flux_at", "kernel_of", "phase_noise", "refined", "tops"]
 
 _SIGMAS = 3.5
 """Radius of the filter in sigmas of the profile, and at least four pixels."""
@@ -59,9 +59,41 @@ def flux_at(cleaned: "Float", x: "Floats", y: "Floats", width: float) -> "Floats
     ndarray
         (n,), NaN outside the frame.
     """
+    return _through(cleaned, x, y, width)[0]
+
+
+def explained(
+    cleaned: "Float", x: "Floats", y: "Floats", width: float, half: int
+) -> "Floats":
+    """Return what fits of points take off chi squared, in noise of 1.
+
+    Parameters
+    ----------
+    cleaned : ndarray
+        (ny, nx), bad pixels 0.
+    x, y : ndarray
+        Places, pixels, 0-based.
+    width : float
+        Sigma of a point, pixels.
+    half : int
+        Radius of the pixels that are fitted: widths are compared on the same ones.
+
+    Returns
+    -------
+    ndarray
+        (n,), NaN outside the frame.
+    """
+    flux, variance = _through(cleaned, x, y, width, half)
+    return flux**2 / variance
+
+
+def _through(
+    cleaned: "Float", x: "Floats", y: "Floats", width: float, half: int | None = None
+) -> "tuple[Floats, Floats]":
+    """Return fluxes at places, and their variances in noise of 1."""
     x, y = (np.asarray(v, np.float64) for v in (x, y))
     ny, nx = cleaned.shape
-    out = np.full(len(x), np.nan)
+    out, variance = np.full((2, len(x)), np.nan)
     with np.errstate(invalid="ignore"):
         on = (x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5)
     every = np.flatnonzero(on)
@@ -69,15 +101,16 @@ def flux_at(cleaned: "Float", x: "Floats", y: "Floats", width: float) -> "Floats
         k = every[start : start + _CHUNK]
         col = np.clip(np.rint(x[k]).astype(int), 0, nx - 1)
         row = np.clip(np.rint(y[k]).astype(int), 0, ny - 1)
-        filters = _filters(width, x[k] - col, y[k] - row)
-        half = filters.shape[1] // 2
-        away = np.arange(-half, half + 1)
+        filters = _filters(width, x[k] - col, y[k] - row, half)
+        reach = filters.shape[1] // 2
+        away = np.arange(-reach, reach + 1)
         rows = row[:, None, None] + away[:, None]
         cols = col[:, None, None] + away
         there = (rows >= 0) & (rows < ny) & (cols >= 0) & (cols < nx)
         seen = cleaned[np.clip(rows, 0, ny - 1), np.clip(cols, 0, nx - 1)]
         out[k] = np.sum(np.where(there, filters * seen, 0), axis=(1, 2))
-    return out
+        variance[k] = np.sum(filters**2, axis=(1, 2))
+    return out, variance
 
 
 def phase_noise(x: "Floats", y: "Floats", width: float) -> "Floats":
@@ -157,9 +190,12 @@ def _top(before: "Floats", here: "Floats", after: "Floats") -> "Floats":
     return np.clip(shift, -1, 1)
 
 
-def _filters(width: float, dx: "Floats", dy: "Floats") -> "Floats":
+def _filters(
+    width: float, dx: "Floats", dy: "Floats", half: int | None = None
+) -> "Floats":
     """Return the filters of points that lie away from the middle: (n, side, side)."""
-    half = math.ceil(max(_SIGMAS * width, 4.0))
+    if half is None:
+        half = math.ceil(max(_SIGMAS * width, 4.0))
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
     inside = np.hypot(x, y) <= half
     # A Gaussian is the product of its two sides.
