@@ -1,0 +1,1 @@
+"""Star removal: each module holds one thing, from published methods to recombining."""
