@@ -24,6 +24,7 @@ PAGES = (
     "docs/limits.md",
     "docs/napari.md",
     "docs/notebook.md",
+    "docs/stars-published.md",
     "docs/training.md",
 )
 MARK = re.compile(r"(<!-- figures: (\w+) -->)(.*?)(<!-- end -->)", re.DOTALL)
@@ -344,12 +345,60 @@ def photon_noise(result: dict[str, Any]) -> str:
     )
 
 
+def published_stars(result: dict[str, Any]) -> str:
+    """Tabulate the published figures of star removal and what they measure."""
+    head = [
+        "image", "PSNR, dB", "SSIM", "paper", "mean error", "PSNR without it", "SSIM",
+    ]  # fmt: skip
+    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+    for name, row in result["table"]["rows"].items():
+        paper = row.get("published") or {}
+        cells = [
+            name, f"{row['psnr']:.2f}", f"{row['ssim']:.3f}",
+            f"{paper['psnr']:.2f}, {paper['ssim']:.3f}" if paper else "",
+            f"{row['bias']:+.1f}", f"{row['psnr_level']:.2f}",
+            f"{row['ssim_level']:.3f}",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def wrapped_errors(result: dict[str, Any]) -> str:
+    """Say what the published mean absolute errors are."""
+    said = []
+    for name, row in result["table"]["rows"].items():
+        if "mae" in (row.get("published") or {}):
+            said.append(
+                f"{name}: the paper has {row['published']['mae']:.1f}, unsigned bytes "
+                f"give {row['mae_wrapped']:.1f}, the error is {row['mae']:.1f}"
+            )
+    return f"{'. '.join(said)}."
+
+
+def star_light(result: dict[str, Any]) -> str:
+    """Say how much light of stars a diffusion leaves where they were."""
+    theirs = "; ".join(
+        f"{100 * row['star light left']:.0f} % ({name})"
+        for name, row in result["table"]["rows"].items()
+        if "star light left" in row
+    )
+    mean = result["spread"]["mean"]
+    below, whole = (share(mean[f"{k}, 200"]) for k in ("below white", "all"))
+    return (
+        f"Light of stars that is still where they were, on their picture: {theirs}. On "
+        f"{result['spread']['fields']} simulated linear fields, mapped to grey levels "
+        f"by percentiles, their program leaves {below} of what is below white, and "
+        f"{whole} of all light, of which the clipping had its share."
+    )
+
+
 def share(pair: list[float]) -> str:
     """Return a share in percent, with its error."""
     return f"{100 * pair[0]:.1f} ± {100 * pair[1]:.1f} %"
 
 
 GAMMA = "../../gamma/results/benchmark.json"
+TABLE_2 = "../../stars/results/table2.json"
 SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "found": ("benchmark.json", found),
     "scored_as_real": ("scored_as_real.json", scored_as_real),
@@ -367,6 +416,9 @@ SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "photons": (GAMMA, photons),
     "photon_fluxes": (GAMMA, photon_fluxes),
     "photon_noise": (GAMMA, photon_noise),
+    "published_stars": (TABLE_2, published_stars),
+    "wrapped_errors": (TABLE_2, wrapped_errors),
+    "star_light": (TABLE_2, star_light),
 }
 """What makes the text of each name, and from which result."""
 
