@@ -132,8 +132,8 @@ def phase_noise(x: "Floats", y: "Floats", width: float) -> "Floats":
     on = np.flatnonzero(np.isfinite(x + y))
     for start in range(0, len(on), _CHUNK):
         k = on[start : start + _CHUNK]
-        away = [v[k] - np.rint(v[k]) for v in (x, y)]
-        out[k] = np.sum(_filters(width, *away) ** 2, axis=(1, 2))
+        dx, dy = (v[k] - np.rint(v[k]) for v in (x, y))
+        out[k] = np.sum(_filters(width, dx, dy) ** 2, axis=(1, 2))
     return np.sqrt(out / np.sum(kernel_of(width) ** 2))
 
 
