@@ -122,11 +122,18 @@ def _draw(
     canvas.compass(first, directions(separation.image.wcs, separation.shape))
     _bars(canvas, (first, second, third), panels, limits, separation.image.unit)
     canvas.legend(second, rings)
-    canvas.footnote(
-        "Row 0 is at the bottom. The cleaned image is for finding and looking; "
-        "fluxes are measured on the original minus its sky."
-    )
+    canvas.footnote(f"Row 0 is at the bottom. {_of_fluxes(separation)}")
     return canvas
+
+
+def _of_fluxes(separation: "Separation") -> str:
+    """Say on what fluxes are measured."""
+    if separation.parts.keys() & {"noise", "background"}:
+        return (
+            "The cleaned image is for finding and looking; fluxes are measured on the "
+            "original minus its sky."
+        )
+    return "The sum of the last two is the first, and fluxes are measured on the second."
 
 
 def _bars(
