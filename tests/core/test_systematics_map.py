@@ -356,3 +356,18 @@ def test_a_mirrored_frame_is_shown_to_the_network_as_it_was_trained(simulated):
     apart = turned.cleaned[:, ::-1] - as_is.cleaned
     assert np.std(apart) < 0.15 * simulated.white
     assert not any("trails run" in n for n in turned.notices)
+
+
+def test_a_target_keeps_what_a_chain_would_absorb(simulated):
+    kept = {}
+    for absorb in (False, True):
+        result = bgrem_core.remove_systematics(
+            simulated.raw, t=200, samples=6, absorb=absorb
+        )
+        curve = result.provenance.measured["kept"]
+        share = result.provenance.measured["share"]
+        kept[absorb] = curve["kept"][0], curve["error"][0]
+    theory = float(kept_fraction(200, share))
+    assert kept[True][0] == pytest.approx(theory, abs=0.12)
+    assert kept[False][0] > 0.8
+    assert kept[False][0] - kept[True][0] > 0.15
