@@ -27,7 +27,8 @@ def room():
     before = set(sys.modules)
     patch.syspath_prepend(str(FOLDER))
     modules = argparse.Namespace(**{n: importlib.import_module(n) for n in NAMES})
-    patch.setattr(modules.scoring, "DRAWS", 30)
+    modules.bootstrap = importlib.import_module("common.bootstrap")
+    patch.setattr(modules.bootstrap, "DRAWS", 30)
     # Few draws, short chains.
     patch.setattr(modules.arms, "SAMPLES", 2)
     patch.setattr(modules.arms, "FAST", 1)
@@ -164,18 +165,21 @@ def test_the_excess_is_a_share_of_the_oracles(room):
 
 def test_bootstrap_errors_are_those_of_the_mean(room, rng):
     values = rng.normal(0, 2, 100)
-    picks = room.scoring.resampled(100, 1, draws=2000)
+    picks = room.bootstrap.resampled(100, 1, draws=2000)
     means = values[picks].mean(1)
-    value, error = room.scoring.pair(means)
+    value, error = room.bootstrap.pair(means)
     assert value == pytest.approx(values.mean(), rel=1e-4)
     assert error == pytest.approx(0.2, rel=0.2)
     assert room.scoring.lower(means) == pytest.approx(value - error, abs=0.03)
     counts = room.scoring.counted(picks)
     assert np.all(counts[0] == 1)
     assert np.all(counts.sum(1) == 100)
-    assert room.scoring.pair(np.array([np.nan, 1, 2])) == [None, pytest.approx(0.70711)]
-    assert room.scoring.resampled(1, 1).tolist() == [[0]]
-    assert room.scoring.pair(np.array([3.0])) == [3, None]
+    assert room.bootstrap.pair(np.array([np.nan, 1, 2])) == [
+        None,
+        pytest.approx(0.70711),
+    ]
+    assert room.bootstrap.resampled(1, 1).tolist() == [[0]]
+    assert room.bootstrap.pair(np.array([3.0])) == [3, None]
 
 
 def test_what_is_kept_is_a_median_over_targets(room):
@@ -185,7 +189,7 @@ def test_what_is_kept_is_a_median_over_targets(room):
         for g, k in ((1.5, 0.9), (2.0, 0.8), (9.0, 0.1))
     ]  # fmt: skip
     best = [{**r, "gain": np.full((2, 11, 2), 3.0).tolist()} for r in rows]
-    bench = argparse.Namespace(picks=lambda n: room.scoring.resampled(n, 1))
+    bench = argparse.Namespace(picks=lambda n: room.bootstrap.resampled(n, 1))
     found = room.gain.compared({room.arms.ORACLE: best, "a": rows}, bench)["a"]
     assert found["gain"]["median"][0] == 2
     assert found["gain"]["mean"][0] == pytest.approx(25 / 6, rel=1e-4)
@@ -199,7 +203,7 @@ def test_equal_kept_scales_the_one_that_keeps_less(room):
     gain = np.stack([1 + strengths, 1 + strengths], axis=-1)
     row = {"gain": [gain.tolist()], "kept": [0.8]}
     other = {"gain": [np.full((11, 2), 1.25).tolist()], "kept": [0.9]}
-    picks = room.scoring.resampled(3, 1)
+    picks = room.bootstrap.resampled(3, 1)
     found = room.gain._at_equal([row] * 3, [other] * 3, picks)
     assert found["kept"][0] == 0.9
     assert [s[0] for s in found["strength"]] == [0.5, 1]
@@ -215,7 +219,7 @@ def test_biases_count_targets_without_a_flux(room):
         "error": np.array([[0.1, 0.1], [0.0, 1]]),
         "kept": np.full((2, 2), 0.8),
     }
-    found = room.search._bin(use, values, room.scoring.resampled(2, 1))
+    found = room.search._bin(use, values, room.bootstrap.resampled(2, 1))
     assert found["number"] == 3
     assert found["found number"] == 1
     assert found["median"][0] == pytest.approx(0.1)

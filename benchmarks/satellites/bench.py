@@ -11,9 +11,9 @@ from typing import Any
 import arms
 import jobs
 import numpy as np
-import scoring
 from arms import Arm, separate, taken
 from cache import Cache
+from common.bootstrap import resampled
 from draws import SIDE, draw
 from jobs import Row, Task
 
@@ -109,7 +109,7 @@ class Bench:
 
     def picks(self, number: int) -> np.ndarray:
         """Return bootstraps over frames: the same for all arms."""
-        return scoring.resampled(number, self.seed)
+        return resampled(number, self.seed)
 
     def _fingerprint(self, kind: str) -> str:
         """Say what simulator and search do now: after a change all is done again."""

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from arms import PRODUCT
 from bench import Bench
+from common.bootstrap import pair
 from gain import BEST, CHAINS, compared
 from jobs import MANY, Row
-from scoring import pair
 
 SAMPLES = 20
 

@@ -7,8 +7,9 @@ import numpy as np
 import scoring
 from arms import LAYERS, ORACLE, PRODUCT, Arm
 from bench import Bench
+from common.bootstrap import pair
 from jobs import Row
-from scoring import STRENGTHS, at_strength, condensed, lower, pair, share_of
+from scoring import STRENGTHS, at_strength, condensed, lower, share_of
 
 from bgrem_core.ddpm import kept_fraction
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 from bench import Bench
+from common.bootstrap import pair, resampled
 from jobs import LEVELS, Row
-from scoring import edges, pair, resampled
+from scoring import edges
 
 MORE = 8
 """Frames of the training for each that is drawn."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from common.bootstrap import rounded
 
 from bgrem_core.systematics.signal import BOX, CORE
 
-DRAWS = 1000
 MATCH, BORDER = 1.5, 3.0  # pixels; nothing counts beside the edges
 FALSE, SPARE = -1, -2
 RATES = (0.1, 1.0)
@@ -21,7 +21,6 @@ RATES = (0.1, 1.0)
 STRENGTHS = np.linspace(0, 1, 11)
 """Shares of a map that are taken off."""
 BINS = 20
-Pair = list[float | None]
 
 
 def gains(
@@ -138,36 +137,16 @@ def completeness(s: Sweep, weights: np.ndarray, rate: float) -> np.ndarray:
     return np.where(wanted > 0, value / np.maximum(wanted, 1e-9), np.nan)
 
 
-def resampled(number: int, seed: int, draws: int | None = None) -> np.ndarray:
-    """Return frames (1 + draws, number): each once, and drawn again.
-
-    A single frame tells no error: it is not drawn again.
-    """
-    if number < 2:
-        draws = 0
-    rng = np.random.default_rng([seed, number])
-    again = rng.integers(0, number, (DRAWS if draws is None else draws, number))
-    return np.vstack([np.arange(number), again])
-
-
 def counted(picks: np.ndarray) -> np.ndarray:
     """Return how often each frame was drawn, (draws, frames)."""
     number = picks.shape[1]
     return np.stack([np.bincount(p, minlength=number) for p in picks])
 
 
-def pair(values: np.ndarray) -> Pair:
-    """Return the first value and the scatter of the others; None for NaN."""
-    value, drawn = float(values[0]), values[1:]
-    drawn = drawn[np.isfinite(drawn)]
-    error = float(drawn.std(ddof=1)) if len(drawn) > 1 else None
-    return [_round(value) if np.isfinite(value) else None, _round(error)]
-
-
 def lower(values: np.ndarray) -> float | None:
     """Return the lower end of the central 68 % of what was drawn again."""
     drawn = values[1:][np.isfinite(values[1:])]
-    return _round(float(np.percentile(drawn, 15.8655))) if len(drawn) else None
+    return rounded(float(np.percentile(drawn, 15.8655))) if len(drawn) else None
 
 
 def condensed(gain: np.ndarray) -> dict[str, np.ndarray]:
@@ -198,7 +177,3 @@ def at_strength(gain: np.ndarray, strength: np.ndarray) -> np.ndarray:
     part = (place - low)[:, None, None]
     k = np.arange(len(gain))
     return (1 - part) * gain[k, :, low] + part * gain[k, :, low + 1]
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")

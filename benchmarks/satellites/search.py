@@ -7,9 +7,10 @@ import arms
 import numpy as np
 from arms import LAYERS, PRODUCT, Arm
 from bench import Bench
+from common.bootstrap import pair
 from gain import BEST
 from jobs import FAINTEST
-from scoring import FALSE, RATES, completeness, counted, pair, sweep
+from scoring import FALSE, RATES, completeness, counted, sweep
 
 BINS = (5.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 CURVE = np.geomspace(0.05, 2.0, 25)
