@@ -386,6 +386,19 @@ def test_filters_and_diffusions_keep_the_level_of_a_flat_field(bench):
         assert np.median(out) == pytest.approx(300, abs=10), arm.name
 
 
+def test_a_shallow_hollow_is_a_hole_and_a_star_is_none(bench):
+    y, x = np.mgrid[:192, :192].astype(float)
+    image = np.random.default_rng(8).normal(100, 5, x.shape)
+    image += 800 * np.exp(-0.5 * np.hypot(x - 150, y - 40) ** 2 / 1.5**2)
+    hollow = 6 * np.exp(-0.5 * np.hypot(x - 60, y - 90) ** 2 / 8**2)
+    assert bench.real._holes(image, image, 3.5) == 0
+    assert bench.real._holes(image, image - hollow, 3.5) == 1
+    sigma = bench.real.sep.Background(image).globalrms
+    assert bench.real._counts(image - 100, sigma, 3.5) == (1, 1)
+    wide = 300 * np.exp(-0.5 * np.hypot(x - 100, y - 150) ** 2 / 6**2)
+    assert bench.real._counts(image - 100 + wide, sigma, 3.5) == (1, 2)
+
+
 # A toy run
 
 
@@ -433,6 +446,7 @@ def test_targets_are_those_that_were_set(bench, first):
     assert found["PSNR of A, dB"].aim == "at least 47"
     assert found["PSNR of D, dB"].stretch == "at least 46"
     assert found["light of streaks kept, off the stars"].within == (0.95, 1.05)
+    assert len(found["PSNR above Cohen & Lu 2021, n = 200, dB, A, D"].pairs) == 2
     outside = "pixels changed, and filled, outside of the support, A, D, S"
     assert found[outside].verdict == "yes"
     assert len(found) == 13

@@ -133,8 +133,9 @@ def speed(bench: Bench) -> dict[str, Any]:
     """Megapixels of a second of one core's time, all arms in one process."""
     out: dict[str, Any] = {}
     size = bench.side**2 / 1e6
+    arms = [a for a in bench.arms if a.name != NOTHING.name]
     for stars in DENSITIES:
-        row = bench.each("speed", "A", bench.arms, scenes=1, stars=stars, alone=True)[0]
+        row = bench.each("speed", "A", arms, scenes=1, stars=stars, alone=True)[0]
         base = row.get(bench.published.name) if bench.published else None
         out[str(stars)] = {
             name: {

@@ -1,8 +1,8 @@
 """Frames of telescopes: what sep still finds once the stars are off, and pictures.
 
 There is no truth: a source less is a star that is gone or a galaxy that is. Both are
-counted, with what is as small as a star apart, and detections on the negative image,
-which are holes that were dug.
+counted, with what is as small as a star apart. Holes that were dug are shallow and
+wide: they are what lies below the sky once the image is smoothed by a PSF and a half.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import numpy as np
 import sep
 from arms import Arm
 from astropy.io import fits
+from scipy import ndimage
 
 import bgrem_core
 
@@ -29,6 +30,8 @@ FRAMES: dict[str, tuple[str, tuple[int, ...], tuple[int, int]]] = {
 """File, plane, and first row and column of what is used."""
 LEVEL = 5.0
 """Sigmas of the input above which sep detects."""
+WIDE, HOLE = 1.5, 5
+"""FWHM of the Gaussian for holes, in that of the PSF; least number of their pixels."""
 SMALL, ROUND = 0.75, 0.7
 """Of a point: half-light radius over the FWHM at most, minor over major axis at least.
 """
@@ -65,9 +68,9 @@ def measure(folder: str, name: str, arm: Arm) -> dict[str, Any]:
     sky, sigma, fwhm = _state(folder, name)
     rest = np.asarray(done.starless, np.float32) - sky
     points, every = _counts(rest, sigma, fwhm)
-    holes = _counts(-rest, sigma, fwhm)[1]
     return {
-        "points": points, "all": every, "holes": holes, "fwhm": fwhm,
+        "points": points, "all": every, "holes": _holes(image, done.starless, fwhm),
+        "fwhm": fwhm,
         "filled": None if done.filled is None else float(done.filled.mean()),
         "shape": list(image.shape), "words": done.words,
     }  # fmt: skip
@@ -94,6 +97,22 @@ def _counts(data: np.ndarray, sigma: float, fwhm: float) -> tuple[int, int]:
     half, _ = sep.flux_radius(flat, found["x"], found["y"], reach, 0.5, subpix=5)
     small = (half < SMALL * fwhm) & (found["b"] > ROUND * found["a"])
     return int(np.sum(small & np.isfinite(half))), len(found)
+
+
+def _holes(image: np.ndarray, out: np.ndarray, fwhm: float) -> int:
+    """Count what is below the sky of the result itself, in the input's noise."""
+    before, after = (_smooth(plane, fwhm) for plane in (image, out))
+    sigma = 1.4826 * float(np.median(np.abs(before - np.median(before))))
+    found = sep.extract(-after, LEVEL, err=sigma, minarea=HOLE, filter_kernel=None)
+    return len(found)
+
+
+def _smooth(plane: np.ndarray, fwhm: float) -> np.ndarray:
+    data = np.ascontiguousarray(plane, np.float32)
+    sky = sep.Background(data, bw=64, bh=64)
+    # Its mean is the sky's: stars are cut off before they are smeared.
+    flat = np.minimum(data - sky.back(), LEVEL * sky.globalrms)
+    return np.ascontiguousarray(ndimage.gaussian_filter(flat, WIDE * fwhm / 2.3548))
 
 
 def picture(folder: str, name: str, arm: Arm, path: Path) -> None:

@@ -264,7 +264,9 @@ def _frames(d: dict[str, Any]) -> Iterable[Part]:
     text = (
         f"No truth: detections by sep at {LEVEL:g} sigma of the input that are left; "
         f"points are those with half of their light within {SMALL:g} FWHM and axes "
-        f"within {ROUND:g}; holes are detections on the negative."
+        f"within {ROUND:g}. Holes: what lies below the sky of the result by {LEVEL:g} "
+        "sigma of the smoothed input. The mask of sep fills what sep detects: that it "
+        "leaves none says nothing of galaxies."
     )
     rows: Rows = [["frame", "arm", "points", "all", "holes", "filled, %", "said"]]
     for name, arms in d.items():

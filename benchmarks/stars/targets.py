@@ -35,11 +35,13 @@ def _quality(d: dict[str, Any]) -> Iterable[Target]:
                 f"PSNR of {name}, dB", [s["arms"][OWN]["noisy"]["psnr"]], (least, ANY),
                 (stretch, ANY) if stretch else None, digits=1,
             )  # fmt: skip
-    yield Target(
-        f"PSNR above {COHEN.name}, dB, {_names(held)}",
-        [s["ahead"][COHEN.name]["noisy"] for s in held.values()], (AHEAD, ANY),
-        digits=1,
-    )  # fmt: skip
+    asked = [n for n in held if n in LIKENESS]
+    if asked:
+        yield Target(
+            f"PSNR above {COHEN.name}, dB, {_names(asked)}",
+            [held[n]["ahead"][COHEN.name]["noisy"] for n in asked], (AHEAD, ANY),
+            digits=1,
+        )  # fmt: skip
     yield Target(
         f"star light left in the footprints, %, {_names(held)}",
         [s["arms"][OWN]["left"] for s in held.values()], (-LEFT, LEFT), factor=100,
