@@ -136,6 +136,7 @@ def test_likeness_is_that_of_another_program_and_of_its_formula(bench):
     image = truth + rng.normal(3, 20, truth.shape)
     got = bench.scoring.likeness(truth, image)
     span = np.percentile(truth, 99.9) - truth.min()
+    assert bench.scoring.range_of(truth) == span
     wanted = peak_signal_noise_ratio(truth, image, data_range=span)
     assert got["psnr"] == pytest.approx(wanted)
     assert got["mae"] == pytest.approx(np.mean(np.abs(image - truth)))

@@ -15,7 +15,16 @@ import shapes
 from arms import Arm, Removed
 from fingerprint import digest
 from scenes import Scene, draw
-from scoring import FAINTEST, GONE, lefts, likeness, listed, share_left, spread
+from scoring import (
+    FAINTEST,
+    GONE,
+    lefts,
+    likeness,
+    listed,
+    range_of,
+    share_left,
+    spread,
+)
 
 from bgrem_core.errors import BGRemError
 
@@ -70,7 +79,7 @@ def truth(task: Task) -> Row:
     s = scene_of(task)
     return {
         "snr": s.snr[s.snr >= FAINTEST], "footprint": s.footprint.mean(),
-        "noise": s.noise, **_sources(s, s.starless),
+        "noise": s.noise, "range": range_of(s.starless), **_sources(s, s.starless),
     }  # fmt: skip
 
 

@@ -23,6 +23,8 @@ def run(bench: Bench) -> dict[str, Any]:
         out[name] = {
             "stars": int(np.mean([len(r["snr"]) for r in truth])),
             "footprint": bench.pair(r["footprint"] for r in truth),
+            "range": bench.pair(r["range"] for r in truth),
+            "noise": bench.pair(r["noise"] for r in truth),
             "arms": {n: _arm(bench, v, truth) for n, v in rows.items()},
             "ahead": _ahead(bench, rows),
         }

@@ -47,7 +47,7 @@ def _head(result: dict[str, Any]) -> list[str]:
     lines = [
         (
             f"- {result['scenes']} scenes of each set, {side} x {side} pixels, seed "
-            f"{result['seed']} ({kind}): {sets}"
+            f"{result['seed']} ({kind}), simulator {result['simulator']}: {sets}"
         ),
         (
             "- scenes of the simulator of this package, whose PSF (Moffat, halo, "
@@ -82,7 +82,9 @@ def _quality(d: dict[str, Any]) -> Iterable[Part]:
         }  # fmt: skip
         text = (
             f"{s['stars']} stars above S/N {FAINTEST:g} in a scene, footprints "
-            f"{plus(s['footprint'], 1, 100)} % of the pixels."
+            f"{plus(s['footprint'], 1, 100)} % of the pixels. Range of the truth with "
+            f"its noise {plus(s['range'], 0)} e-, noise of a pixel "
+            f"{plus(s['noise'], 1)} e-: twice the range is 6 dB more at equal errors."
         )
         text += "".join(f" {n} said: {'; '.join(w)}." for n, w in said.items())
         yield f"{name}: {SETS[name]}", text, _quality_rows(s)

@@ -32,6 +32,7 @@ import report
 from bench import SEED, Bench
 from cache import VERSION, Cache
 from common.command import pool, read, replace
+from fingerprint import digest
 from scenes import KINDS, SETS, SIDE
 
 from bgrem_core.errors import BGRemError
@@ -89,6 +90,7 @@ def run(o: argparse.Namespace) -> dict[str, Any]:
     head: dict[str, Any] = {
         "version": VERSION, "seed": o.seed, "kind": o.kind, "scenes": o.scenes,
         "sets": o.sets, "side": o.side, "arms": [a.name for a in here],
+        "simulator": digest("bgrem_core.simulate.stars"),
     }  # fmt: skip
     skipped = [*absent, *real.present(o.data)[1]]
     result = {**head, "skipped": skipped, "sections": {}, "minutes": {}}

@@ -21,7 +21,7 @@ BINS = ((5, 10), (10, 20), (20, 100), (100, float("inf")))
 def likeness(truth: np.ndarray, image: np.ndarray) -> dict[str, float]:
     """Return PSNR in dB, SSIM in windows of 7 x 7, and the mean absolute error."""
     right, got = np.asarray(truth, np.float64), np.asarray(image, np.float64)
-    span = float(np.percentile(right, TOP) - right.min())
+    span = range_of(right)
     error = got - right
     square = float(np.mean(error**2))
     psnr = 20 * np.log10(span / np.sqrt(square)) if square > 0 else np.inf
@@ -30,6 +30,12 @@ def likeness(truth: np.ndarray, image: np.ndarray) -> dict[str, float]:
         "ssim": float(structural_similarity(right, got, data_range=span)),
         "mae": float(np.abs(error).mean()),
     }
+
+
+def range_of(truth: np.ndarray) -> float:
+    """Return the range that likeness is measured against."""
+    right = np.asarray(truth, np.float64)
+    return float(np.percentile(right, TOP) - right.min())
 
 
 def spread(error: np.ndarray, sigma: np.ndarray, where: np.ndarray) -> float:
