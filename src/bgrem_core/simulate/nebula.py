@@ -21,6 +21,8 @@ __all__ = ["Galaxies", "blur", "draw_galaxies", "draw_nebula"]
 _PAD = 32
 #: Exponent of the spectrum of the nebula, and largest scale of it in pixels.
 _SPECTRUM, _LARGEST = 3.2, 256.0
+#: Smoothing of the field whose folds are filaments: how sharply they bend, pixels.
+_BEND = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,12 +78,14 @@ def draw_nebula(
     clouds = np.exp(0.9 * _field(rng, shape, _SPECTRUM))
     clouds -= clouds.min()
     # A thin shell around the zero of a smooth field is a line that bends and branches.
-    folds = _field(rng, shape, 4.0)
+    folds = _field(rng, shape, 4.0, smooth=_BEND)
     lines = np.exp(-((folds / 0.05) ** 2)) * np.exp(0.8 * _field(rng, shape, _SPECTRUM))
     share = settings.filaments
-    total = (1 - share) * clouds / np.quantile(clouds, 0.998)
+    total = (1 - share) * clouds / max(float(np.quantile(clouds, 0.998)), 1e-300)
     total += share * lines / max(float(np.quantile(lines, 0.998)), 1e-300)
-    out: Floats = settings.nebula * total / np.quantile(total, 0.998)
+    out: Floats = (
+        settings.nebula * total / max(float(np.quantile(total, 0.998)), 1e-300)
+    )
     return out
 
 
@@ -160,16 +164,23 @@ def blur(
 
 
 def _field(
-    rng: np.random.Generator, shape: tuple[int, int], exponent: float
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    exponent: float,
+    *,
+    smooth: float = 0.0,
 ) -> "Floats":
     """Gaussian random field with a falling power spectrum, mean 0, rms 1."""
     ky = np.fft.fftfreq(shape[0])[:, None]
     kx = np.fft.rfftfreq(shape[1])[None, :]
     k = np.hypot(np.hypot(ky, kx), 1 / _LARGEST)
     white = fft.rfft2(rng.standard_normal(shape))
-    out = fft.irfft2(white * k ** (-exponent / 2), shape)
+    power = k**-exponent * np.exp(-((2 * np.pi * smooth * k) ** 2))
+    out = fft.irfft2(white * np.sqrt(power), shape)
     out -= out.mean()
-    return np.asarray(out / max(float(out.std()), 1e-300))
+    spread = float(out.std())
+    # A frame smaller than the smoothing has no structure left but rounding.
+    return np.asarray(out / spread if spread > 1e-12 else np.zeros(shape))
 
 
 def _add_galaxy(image: "Floats", truth: Galaxies, k: int) -> None:
