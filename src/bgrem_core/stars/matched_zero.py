@@ -1,0 +1,179 @@
+"""Matched filter of zero mean: point sources on a sky that is uneven or partly missing.
+
+The template has its mean over the pixels in use taken off, at every place anew: an even
+sky gives 0 everywhere, also at the edge of the frame, beside masked pixels and beyond
+the edge, where the middle of a star is not on the frame but some of its light is.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import fft, ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+__all__ = ["Filter", "Peaks", "find_peaks"]
+
+_LEAST = 0.2
+"""Least share of the template's power on good pixels."""
+
+
+class Filter:
+    """A zero-mean template over the good pixels of a frame.
+
+    Parameters
+    ----------
+    template : ndarray of float64, shape (2 h + 1, 2 h + 1)
+        Light of a unit star; 0 outside of the disc that is used.
+    disc : ndarray of bool, shape (2 h + 1, 2 h + 1)
+        Pixels that are used.
+    good : ndarray of bool, shape (ny, nx)
+        Pixels of the frame that are used.
+    border : int
+        Pixels beyond the frame at which middles of stars are still looked for.
+
+    Attributes
+    ----------
+    power : ndarray of float64, shape (ny + 2 border, nx + 2 border)
+        Sum of squares of the template at each place; NaN where too little is left.
+    """
+
+    def __init__(
+        self, template: "Floats", disc: "Bools", good: "Bools", border: int
+    ) -> None:
+        self._half, self._border = template.shape[0] // 2, border
+        self._shape = good.shape
+        pad = 2 * (self._half + border)
+        self._size = [fft.next_fast_len(n + pad, real=True) for n in good.shape]
+        mask = self._ahead(good.astype(np.float64))
+        self._light = self._ahead_kernel(template)
+        self._disc = self._ahead_kernel(disc.astype(np.float64))
+        count = np.maximum(self._inside(mask * self._disc), 0)
+        light = self._inside(mask * self._light)
+        square = self._inside(mask * self._ahead_kernel(template**2))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            self._ratio = np.where(count > 0.5, light / count, 0.0)
+            power = square - light * self._ratio
+        whole = np.sum(template**2) - template.sum() ** 2 / max(int(disc.sum()), 1)
+        power[(power < _LEAST * whole) | (count < 5)] = np.nan
+        self.power = power
+
+    def sums(self, z: "Floats") -> "Floats":
+        """Return the sum of template times pixels at each place.
+
+        Parameters
+        ----------
+        z : ndarray of float64, shape (ny, nx)
+            Pixels; 0 where not good.
+
+        Returns
+        -------
+        ndarray of float64, shape (ny + 2 border, nx + 2 border)
+            Divided by `power` it is the flux.
+        """
+        ahead = self._ahead(z)
+        return np.asarray(
+            self._inside(ahead * self._light)
+            - self._ratio * self._inside(ahead * self._disc)
+        )
+
+    def _ahead(self, values: "Floats") -> "NDArray[np.complex128]":
+        return np.asarray(fft.rfft2(values, self._size))
+
+    def _ahead_kernel(self, kernel: "Floats") -> "NDArray[np.complex128]":
+        # Turned round: a correlation.
+        return np.asarray(fft.rfft2(kernel[::-1, ::-1], self._size))
+
+    def _inside(self, product: "NDArray[np.complex128]") -> "Floats":
+        whole = fft.irfft2(product, self._size)
+        # The middle of the kernel is at h; places before the frame wrap round.
+        moved = np.roll(whole, self._border - self._half, axis=(0, 1))
+        ny, nx = (n + 2 * self._border for n in self._shape)
+        return np.asarray(moved[:ny, :nx])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Peaks:
+    """Maxima of a filtered frame, highest S/N first.
+
+    Attributes
+    ----------
+    x, y : ndarray of float64, shape (n,)
+        Places between pixels, 0-based; also just outside the frame.
+    flux, snr : ndarray of float64, shape (n,)
+        Of a star at that place.
+    """
+
+    x: "Floats"
+    y: "Floats"
+    flux: "Floats"
+    snr: "Floats"
+
+
+def find_peaks(
+    filtered: Filter,
+    z: "Floats",
+    variance: "Floats",
+    *,
+    threshold: float,
+    border: int,
+) -> Peaks:
+    """Find maxima of S/N above a threshold.
+
+    Parameters
+    ----------
+    filtered : Filter
+        For these good pixels.
+    z : ndarray of float64, shape (ny, nx)
+        Pixels; 0 where not good.
+    variance : ndarray of float64, shape (ny, nx)
+        Of each pixel.
+    threshold : float
+        Least S/N.
+    border : int
+        That of the filter.
+
+    Returns
+    -------
+    Peaks
+        At most one in 3 x 3 pixels.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        noise = np.sqrt(filtered.power * np.pad(variance, border, mode="edge"))
+        snr = filtered.sums(z) / noise
+    snr = np.where(np.isfinite(snr), snr, -np.inf)
+    top = (snr == ndimage.maximum_filter(snr, 3)) & (snr > threshold)
+    row, col = np.nonzero(top)
+    order = np.argsort(-snr[row, col], kind="stable")
+    row, col = row[order], col[order]
+    dy, dx = _between(snr, row, col)
+    value = snr[row, col]
+    return Peaks(
+        x=col + dx - border,
+        y=row + dy - border,
+        flux=value * noise[row, col] / filtered.power[row, col],
+        snr=value,
+    )
+
+
+def _between(
+    values: "Floats", row: "NDArray[np.intp]", col: "NDArray[np.intp]"
+) -> tuple["Floats", "Floats"]:
+    """Return offsets of the tops of parabolas through each maximum."""
+    out = []
+    for axis, at in enumerate((row, col)):
+        length = values.shape[axis]
+        before, after = np.maximum(at - 1, 0), np.minimum(at + 1, length - 1)
+        if axis == 0:
+            a, b, c = (values[k, col] for k in (before, at, after))
+        else:
+            a, b, c = (values[row, k] for k in (before, at, after))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            off = 0.5 * (a - c) / (a - 2 * b + c)
+        out.append(np.where(np.isfinite(off), np.clip(off, -0.5, 0.5), 0.0))
+    return out[0], out[1]

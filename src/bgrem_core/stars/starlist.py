@@ -1,0 +1,174 @@
+"""Stars under work: where they are, what they shine, and their light on a frame."""
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from bgrem_core.stars.spline_psf import SplinePsf
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Index = NDArray[np.intp]
+
+__all__ = ["Stars", "light_of", "places", "reach_of"]
+
+_GROWTH = 1.4
+"""Ratio of two sizes of stamps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stars:
+    """N stars of one plane.
+
+    Attributes
+    ----------
+    x, y : ndarray of float64, shape (n,)
+        Places in pixels, 0-based; a few may lie outside the frame.
+    flux : ndarray of float64, shape (n,)
+        Total flux.
+    hole : ndarray of float64, shape (n,)
+        Radius of the saturated core, pixels; 0 = not saturated.
+    """
+
+    x: "Floats"
+    y: "Floats"
+    flux: "Floats"
+    hole: "Floats"
+
+    @classmethod
+    def none(cls) -> "Stars":
+        """Return an empty list."""
+        return cls(x=np.zeros(0), y=np.zeros(0), flux=np.zeros(0), hole=np.zeros(0))
+
+    def __len__(self) -> int:
+        """Return the number of stars."""
+        return len(self.x)
+
+    def pick(self, which: "Bools | Index") -> "Stars":
+        """Return some of them."""
+        return replace(
+            self, **{f.name: getattr(self, f.name)[which] for f in fields(self)}
+        )
+
+    def plus(self, other: "Stars") -> "Stars":
+        """Return both lists as one."""
+        joined = {
+            f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)])
+            for f in fields(self)
+        }
+        return replace(self, **joined)
+
+
+def places(
+    x: "Floats", y: "Floats", half: int, shape: tuple[int, int]
+) -> tuple["Index", "Bools"]:
+    """Return the pixels of each star's stamp, and which of them are on the frame.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+        Places of the stars.
+    half : int
+        Half side of a stamp.
+    shape : tuple of int
+        (ny, nx).
+
+    Returns
+    -------
+    place : ndarray of intp, shape (n, (2 half + 1) ** 2)
+        Flat index; 0 where not on the frame.
+    inside : ndarray of bool, of that shape
+        True = on the frame.
+    """
+    ny, nx = shape
+    step = np.arange(-half, half + 1)
+    col = np.rint(x).astype(np.intp)[:, None] + step
+    row = np.rint(y).astype(np.intp)[:, None] + step
+    on_row, on_col = (row >= 0) & (row < ny), (col >= 0) & (col < nx)
+    inside = (on_row[:, :, None] & on_col[:, None, :]).reshape(len(x), -1)
+    place = (row[:, :, None] * nx + col[:, None, :]).reshape(len(x), -1)
+    return np.where(inside, place, 0), inside
+
+
+def reach_of(psf: "SplinePsf", flux: "Floats", faint: float) -> "Index":
+    """Return how far each star shines above a level, pixels.
+
+    Parameters
+    ----------
+    psf : SplinePsf
+        Light of a unit star.
+    flux : ndarray, shape (n,)
+        Total flux.
+    faint : float
+        Light per pixel below which it does not count.
+
+    Returns
+    -------
+    ndarray of intp, shape (n,)
+        At least 3, at most the half side of the PSF.
+    """
+    middle = (np.array([0.0]), np.array([0.0]))
+    side = 2 * psf.half + 1
+    base = type(psf)(
+        coefficients=psf.coefficients[:1], half=psf.half, fine=psf.fine, shape=psf.shape
+    )
+    stamp = np.abs(base.stamps(*middle, psf.half)).reshape(side, side)
+    line = np.abs(np.arange(-psf.half, psf.half + 1))
+    ring = np.maximum(line[:, None], line[None, :])
+    # Per square ring the light that a twentieth of its pixels exceed: spikes count.
+    bright = np.array(
+        [np.quantile(stamp[ring == k], 0.95) for k in range(psf.half + 1)]
+    )
+    # Falling: a star reaches as far as the last ring that is bright enough.
+    bright = np.maximum.accumulate(bright[::-1])[::-1]
+    need = faint / np.maximum(flux, 1e-300)
+    reach = np.searchsorted(-bright, -need, side="right")
+    return np.clip(reach, 3, psf.half).astype(np.intp)
+
+
+def light_of(psf: "SplinePsf", stars: Stars, reach: "Index") -> "Floats":
+    """Return the light of all stars on the frame.
+
+    Parameters
+    ----------
+    psf : SplinePsf
+        Light of a unit star, and the size of the frame.
+    stars : Stars
+        Places and fluxes.
+    reach : ndarray of intp, shape (n,)
+        Half side of each stamp.
+
+    Returns
+    -------
+    ndarray of float64, shape (ny, nx)
+        Exactly 0 where no stamp is.
+    """
+    ny, nx = psf.shape
+    total = np.zeros(ny * nx)
+    for some, half in classes(reach, psf.half):
+        x, y = stars.x[some], stars.y[some]
+        stamp = psf.stamps(x, y, half) * stars.flux[some, None]
+        place, inside = places(x, y, half, psf.shape)
+        stamp[~inside] = 0
+        total += np.bincount(place.ravel(), stamp.ravel(), minlength=ny * nx)
+    return total.reshape(ny, nx)
+
+
+def classes(reach: "Index", most: int) -> "Iterator[tuple[Index, int]]":
+    """Yield stars of similar reach, and the half side that holds them all."""
+    low = -1
+    size = 4
+    while low < most:
+        half = min(size, most)
+        some = np.flatnonzero((reach > low) & (reach <= half))
+        # Few big stamps at a time: they are what fills the memory.
+        step = max(1, 4_000_000 // (2 * half + 1) ** 2)
+        for k in range(0, len(some), step):
+            yield some[k : k + step], half
+        low, size = half, max(size + 2, int(size * _GROWTH))

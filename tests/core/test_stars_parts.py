@@ -1,0 +1,187 @@
+"""Steps of the removal of stars, each against a slow or exact answer."""
+
+import numpy as np
+import pytest
+
+from bgrem_core.simulate.starlight import StarPsf
+from bgrem_core.stars.heal import heal, spanned
+from bgrem_core.stars.matched_zero import Filter, find_peaks
+from bgrem_core.stars.pixels import fit_noise, level_of
+from bgrem_core.stars.saturation import estimate_level
+from bgrem_core.stars.solve import solve
+from bgrem_core.stars.spline_psf import SplinePsf
+from bgrem_core.stars.starlist import Stars, light_of, reach_of
+
+MOFFAT = StarPsf(fwhm=3, beta=3.2, halo=0.05)
+
+
+def model(fwhm=3.0, shape=(80, 90), fine=2, half=21):
+    psf = StarPsf(fwhm=fwhm, beta=3.2, halo=0.05)
+    return SplinePsf.of(psf.density, half=half, fine=fine, shape=shape)
+
+
+def stars(x, y, flux):
+    x, y, flux = (np.asarray(v, float) for v in (x, y, flux))
+    return Stars(x=x, y=y, flux=flux, hole=np.zeros(len(x)))
+
+
+def test_splines_give_the_light_between_pixels():
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(20, 50, (2, 60))
+    found = model().stamps(x, y, 12)
+    step = np.arange(-12, 13)
+    for k in range(60):
+        dx = (round(x[k]) + step - x[k])[None, :]
+        dy = (round(y[k]) + step - y[k])[:, None]
+        true = MOFFAT.density(*np.broadcast_arrays(dx, dy)).ravel()
+        np.testing.assert_allclose(found[k], true, atol=2e-3 * true.max())
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_derivatives_are_those_by_the_place_of_the_star(order):
+    psf, e = model(), 1e-5
+    x, y = np.array([30.2, 31.7]), np.array([40.4, 38.9])
+    ahead = psf.stamps(x + e * order[1], y + e * order[0], 8)
+    behind = psf.stamps(x - e * order[1], y - e * order[0], 8)
+    slope = (ahead - behind) / (2 * e)
+    np.testing.assert_allclose(psf.stamps(x, y, 8, order=order), slope, atol=1e-7)
+
+
+def test_back_is_the_transpose_of_stamps():
+    rng = np.random.default_rng(2)
+    psf = model().with_terms(3)
+    psf.coefficients[1:] = rng.normal(size=psf.coefficients[1:].shape)
+    x, y = rng.uniform(0, 79, (2, 25))
+    values = rng.normal(size=(25, 21 * 21))
+    forward = np.sum(psf.stamps(x, y, 10) * values)
+    assert np.sum(psf.back(x, y, 10, values) * psf.coefficients) == pytest.approx(
+        forward
+    )
+
+
+def test_light_ends_where_it_is_faint_and_is_exactly_zero_beyond():
+    psf = model()
+    one = stars([40.0], [40.0], [1000.0])
+    reach = reach_of(psf, one.flux, 0.5)
+    light = light_of(psf, one, reach)
+    wide = light_of(psf, one, np.array([21]))
+    assert 4 < reach[0] < 15
+    assert wide[light == 0].max() < 0.6
+    assert (light == 0).any()
+
+
+def test_crowded_fluxes_and_places_are_solved_together():
+    rng = np.random.default_rng(3)
+    psf = model()
+    true = stars([30.0, 33.4, 38.1, 60.2], [40.0, 41.1, 39.0, 20.7],
+                 [5e4, 3e4, 2e4, 4e4])  # fmt: skip
+    image = light_of(psf, true, np.full(4, 21))
+    off = rng.uniform(-0.4, 0.4, (2, 4))
+    found = stars(true.x + off[0], true.y + off[1], 0.7 * true.flux)
+    for _ in range(8):
+        left = image - light_of(psf, found, np.full(4, 21))
+        found = solve(left, np.ones_like(image), psf, found, radius=5.0).stars
+    np.testing.assert_allclose(found.flux, true.flux, rtol=2e-3)
+    np.testing.assert_allclose(found.x, true.x, atol=5e-3)
+    np.testing.assert_allclose(found.y, true.y, atol=5e-3)
+
+
+def test_an_even_sky_gives_the_filter_nothing_also_beside_holes_and_edges():
+    good = np.ones((50, 60), bool)
+    good[20:26, 30:40] = False
+    step = np.arange(-6, 7)
+    disc = np.hypot(step[:, None], step[None, :]) <= 6
+    stamp = model().stamps(np.zeros(1), np.zeros(1), 6).reshape(13, 13) * disc
+    filtered = Filter(stamp, disc, good, 3)
+    sums = filtered.sums(np.where(good, 1000.0, 0.0))
+    assert np.abs(sums[np.isfinite(filtered.power)]).max() < 1e-8
+
+
+def test_the_filter_gives_flux_and_place_also_of_a_star_beyond_the_edge():
+    psf = model(shape=(50, 60))
+    one = stars([25.3, -1.0], [30.6, 12.0], [1e4, 1e4])
+    image = light_of(psf, one, np.full(2, 21)) + 50
+    step = np.arange(-6, 7)
+    disc = np.hypot(step[:, None], step[None, :]) <= 6
+    stamp = psf.stamps(np.zeros(1), np.zeros(1), 6).reshape(13, 13) * disc
+    good = np.ones(image.shape, bool)
+    peaks = find_peaks(
+        Filter(stamp, disc, good, 3), image, np.full(image.shape, 25.0),
+        threshold=20.0, border=3,
+    )  # fmt: skip
+    assert peaks.x[0] == pytest.approx(25.3, abs=0.1)
+    assert peaks.y[0] == pytest.approx(30.6, abs=0.1)
+    assert peaks.flux[0] == pytest.approx(1e4, rel=0.08)
+    assert np.hypot(peaks.x[1:] + 1, peaks.y[1:] - 12).min() < 1
+
+
+@pytest.mark.parametrize("surface", ["plane", "bowl"])
+def test_holes_are_filled_by_the_smooth_surface_round_them(surface):
+    y, x = np.mgrid[:40, :50].astype(float)
+    values = 3 * x - 2 * y + (0.1 * (x * y) if surface == "bowl" else 0)
+    hole = np.hypot(x - 20, y - 18) < 6
+    hole |= np.hypot(x - 40, y - 30) < 3
+    out = spanned(np.where(hole, 0.0, values), hole, np.zeros_like(hole))
+    np.testing.assert_allclose(out, values, atol=1e-6)
+
+
+def test_a_hole_without_a_rim_gets_the_median():
+    values = np.arange(100.0).reshape(10, 10)
+    hole, unknown = np.zeros((2, 10, 10), bool)
+    hole[:3, :3] = True
+    unknown[:5, :5] = ~hole[:5, :5]
+    out = spanned(values, hole, unknown)
+    known = ~hole & ~unknown
+    np.testing.assert_allclose(out[hole], np.median(values[known]))
+    np.testing.assert_array_equal(out[known], values[known])
+
+
+def test_trusted_pixels_keep_their_bits_and_others_come_nearer_to_the_sky():
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=(60, 60))
+    y, x = np.mgrid[:60, :60]
+    extra = 4 * np.exp(-((x - 30) ** 2 + (y - 30) ** 2) / 60)
+    left = truth + np.sqrt(extra) * rng.normal(size=truth.shape)
+    trust = 1 / (1 + extra)
+    none = np.zeros(truth.shape, bool)
+    out, filled = heal(left, trust, np.sqrt(1 + extra), none, none)
+    assert not filled.any()
+    np.testing.assert_array_equal(out[trust > 0.98], left[trust > 0.98])
+    under = trust < 0.7
+    assert np.mean((out - truth)[under] ** 2) < 0.6 * np.mean(
+        (left - truth)[under] ** 2
+    )
+
+
+def test_noise_grows_with_the_level_as_it_was_drawn():
+    rng = np.random.default_rng(5)
+    level = np.tile(np.linspace(100, 1500, 256), (256, 1))
+    image = rng.poisson(level) + 5 * rng.standard_normal(level.shape)
+    law = fit_noise(image, np.ones(level.shape, bool), level)
+    assert law.slope == pytest.approx(1, abs=0.06)
+    np.testing.assert_allclose(law.variance(np.array([200.0, 1200.0])), [225, 1225],
+                               rtol=0.08)  # fmt: skip
+
+
+def test_the_scale_of_a_plane_is_found_where_most_pixels_are_equal():
+    plane = np.zeros((20, 20))
+    plane[:2] = 5.0
+    level = level_of(plane, np.ones(plane.shape, bool))
+    assert level.zero == 0
+    assert level.unit > 0
+    assert level_of(plane, np.zeros(plane.shape, bool)).unit == 0
+
+
+def test_flat_tops_tell_the_saturation_level_and_round_ones_do_not():
+    rng = np.random.default_rng(6)
+    psf = model(shape=(120, 120))
+    flux = [3e5, 2e5, 1e5, 5e4]
+    many = stars([30.2, 80.5, 40.1, 90.7], [30.4, 35.2, 85.6, 90.3], flux)
+    image = light_of(psf, many, np.full(4, 21)) + rng.normal(size=(120, 120))
+    good = np.ones(image.shape, bool)
+    assert estimate_level(image, good, 1.0, 3.0) == np.inf
+    cut = np.minimum(image, 9000)
+    assert estimate_level(cut, good, 1.0, 3.0) == pytest.approx(9000, rel=0.03)
+    # Where the camera's own gain differs from pixel to pixel, tops are not equal.
+    rough = cut * (1 + 0.002 * rng.normal(size=cut.shape))
+    assert estimate_level(rough, good, 1.0, 3.0) == pytest.approx(8900, rel=0.04)
