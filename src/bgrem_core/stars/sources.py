@@ -39,6 +39,7 @@ _FAINT = 0.05
 _BORDER = 3
 _DOUBT, _LENGTH, _MATCH, _ROUGH, _SHARE = 0.4, 0.25, 0.8, 0.5, 0.3
 _ON_LINE, _CUT, _ROUND, _LIKE, _BRIGHT = 0.2, 0.08, 0.15, 0.8, 60.0
+_BRILLIANT = 100.0
 _FIRST, _TENTATIVE, _WIDE = 12.0, 20.0, 0.13
 """Least S/N of the first pass: it is for the PSF."""
 
@@ -331,13 +332,15 @@ def _is_star(
             np.where(fit.good, fit.z - fit.light, 0.0), sigma, fit.good, fit.psf, s,
             fwhm=fit.fwhm, share=_SHARE, faint=_FAINT * float(np.median(sigma)),
         )  # fmt: skip
-    # A bright star on a filament seems wider by some of it, half a star, by anything.
+    # A bright star on a filament seems wider by some of it, half a star by anything.
     limit = slack * options.spread_max + _DOUBT * shapes.spread_error
     plain = (shapes.length < _ROUND) & (shapes.match > _LIKE) & (fit.snr > _BRIGHT)
     limit += np.where(plain, _ON_LINE * np.minimum(ratio, _SHARE), 0.0)
     limit += np.where(cut, _CUT, 0.0)
     length = shapes.length < slack * _LENGTH + shapes.length_error
     match = shapes.match > (_MATCH if strict else 0.7)
+    # The brightest stars are never quite those that the PSF was learnt from.
+    match |= (fit.snr > _BRILLIANT) & (shapes.match > 0.6)
     out = (shapes.spread < limit) & (length | cut) & (match | edge) & alone
     out &= fit.snr > options.threshold * _clutter(fit) ** _ROUGH
     return np.asarray(out | (s.hole > 0))
