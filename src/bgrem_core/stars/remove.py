@@ -11,12 +11,13 @@ from bgrem_core.errors import ImageError
 from bgrem_core.growth import Profile
 from bgrem_core.progress import Progress, drain
 from bgrem_core.psf import measure_fwhm
+from bgrem_core.stars.fitted import Fitted
 from bgrem_core.stars.heal import heal
 from bgrem_core.stars.options import StarOptions
 from bgrem_core.stars.pixels import Level, coarse_level, fit_noise, level_of
 from bgrem_core.stars.result import StarRemoval, StarTable
 from bgrem_core.stars.saturation import estimate_level
-from bgrem_core.stars.sources import FEWEST, Fitted, fit_plane, search, start
+from bgrem_core.stars.sources import FEWEST, fit_plane, search, start
 from bgrem_core.stars.width import rough_width
 
 if TYPE_CHECKING:
