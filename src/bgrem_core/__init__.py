@@ -13,11 +13,13 @@ if TYPE_CHECKING:
         inspect,
         iter_clean,
         measure,
+        remove_stars,
         remove_systematics,
     )
     from bgrem_core.errors import BGRemError
     from bgrem_core.io import open_image, write
     from bgrem_core.models import list_models, load_model
+    from bgrem_core.stars.recombine import recombine, screen, unscreen
 
 __all__ = [
     "BGRemError",
@@ -29,7 +31,11 @@ __all__ = [
     "load_model",
     "measure",
     "open_image",
+    "recombine",
+    "remove_stars",
     "remove_systematics",
+    "screen",
+    "unscreen",
     "write",
 ]
 
@@ -38,6 +44,9 @@ _HOME = {
     "list_models": "models",
     "load_model": "models",
     "open_image": "io",
+    "recombine": "stars.recombine",
+    "screen": "stars.recombine",
+    "unscreen": "stars.recombine",
     "write": "io",
 }
 

@@ -35,7 +35,7 @@ def clean(image: object, *, method: str = "bgrem", **settings: Any) -> Any:
     image : Image, Stack, path, HDU, ndarray, NDData or CCDData
         Any linear unit; masked and non-finite pixels are not used.
     method : str, optional
-        A key of METHODS: "bgrem", "mesh", "systematics" or "gamma".
+        A key of METHODS: "bgrem", "mesh", "systematics", "stars" or "gamma".
     **settings
         Fields of that method's settings, and of `OpenSettings` for how the image is
         read.
@@ -83,6 +83,31 @@ def remove_systematics(image: object, **settings: Any) -> Any:
         As in `clean`.
     """
     return clean(image, method="systematics", **settings)
+
+
+def remove_stars(image: object, **settings: Any) -> Any:
+    """Take the stars off an image, and leave galaxies and nebulae as they are.
+
+    Parameters
+    ----------
+    image : Image, Stack, path, HDU, ndarray, NDData or CCDData
+        As in `clean`: any linear unit, sky included or not. Planes of a `Stack` share
+        the list of stars; each has its own fluxes.
+    **settings
+        Fields of the settings of the method "stars", and of `OpenSettings`.
+
+    Returns
+    -------
+    Separation or StackSeparation
+        As `clean` with ``method="stars"`` gives: ``cleaned`` is the starless image,
+        ``parts["stars"]`` the stars alone.
+
+    Raises
+    ------
+    UsageError, ReadError, ImageError, ModelError
+        As in `clean`.
+    """
+    return clean(image, method="stars", **settings)
 
 
 def iter_clean(

@@ -6,6 +6,7 @@ import numpy as np
 
 from bgrem_core.display import percentile_limits, symmetric_limits, zscale_limits
 from bgrem_core.planes import LazyPlane
+from bgrem_core.strength import part_of_strength
 from bgrem_notebook.tiles import Tiles, levels_of, padded, sampled
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Shown:
     Attributes
     ----------
     tiles : Tiles
-        "image"; "noise" and "rest", which add up to the residual; "live", the cleaned
-        image while a run is at work.
+        "image"; "noise", which the strength scales, and "rest", which add up to the
+        residual; "live", the cleaned image while a run is at work.
     kind : str
         What stands beside the image: "run", "preview", "partial" or "".
     limits : dict
@@ -129,8 +130,9 @@ class Shown:
         def whole(plane: "Plane") -> "Plane":
             return plane if block is None else padded(plane, block, self.shape)
 
-        rest = [plane for name, plane in separation.parts.items() if name != "noise"]
-        noise = separation.parts.get("noise")
+        scaled = part_of_strength(separation)
+        rest = [plane for name, plane in separation.parts.items() if name != scaled]
+        noise = separation.parts.get(scaled or "")
         made = {"rest": levels_of(whole(_total(separation.shape, rest)))}
         if noise is not None:
             made["noise"] = levels_of(whole(noise))

@@ -1,4 +1,4 @@
-"""Blend: the layers of a result with some of its noise left in, without a new run."""
+"""Blend: the layers of a result with some of what was taken left in, without a run."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from bgrem_core.planes import bands
 from bgrem_core.pyramid import Pyramid
-from bgrem_core.strength import at_strength, has_strength
+from bgrem_core.strength import at_strength, has_strength, part_of_strength
 from napari_bgrem.in_view import block_in_view
 from napari_bgrem.mark import KEY, mark_of
 
@@ -38,7 +38,7 @@ class Blend:
     Attributes
     ----------
     strength : float
-        Share of the noise that is taken away.
+        Share of the noise, or of the stars, that is taken away.
     shown : Separation
         The result at that strength.
     """
@@ -61,8 +61,9 @@ class Blend:
         strength : float
             0 to 1.
         """
-        rest = [name for name in self._whole.parts if name != "noise"]
-        needed = ("cleaned", "residual", "noise", *rest)
+        scaled = part_of_strength(self._whole)
+        rest = [name for name in self._whole.parts if name != scaled]
+        needed = ("cleaned", "residual", str(scaled), *rest)
         if any(name not in self._layers for name in needed):
             return  # a layer was deleted: what is left comes right with `settle`
         levels = {name: _levels(self._layers[name]) for name in needed}
@@ -77,7 +78,7 @@ class Blend:
             )
             image = cleaned + residual
             taken = sum((levels[name][level][block] for name in rest), np.float32(0))
-            np.add(taken, strength * levels["noise"][level][block], out=residual)
+            np.add(taken, strength * levels[str(scaled)][level][block], out=residual)
             good = np.isfinite(residual)
             np.subtract(image, residual, out=cleaned, where=good)
         for name in ("cleaned", "residual"):

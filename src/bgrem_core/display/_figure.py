@@ -133,7 +133,9 @@ def _of_fluxes(separation: "Separation") -> str:
             "The cleaned image is for finding and looking; fluxes are measured on the "
             "original minus its sky."
         )
-    return "The sum of the last two is the first, and fluxes are measured on the second."
+    return (
+        "The sum of the last two is the first, and fluxes are measured on the second."
+    )
 
 
 def _bars(

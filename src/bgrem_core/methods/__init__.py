@@ -5,11 +5,14 @@ from bgrem_core.methods.base import Method
 from bgrem_core.methods.bgrem import BGREM
 from bgrem_core.methods.gamma import GAMMA
 from bgrem_core.methods.mesh import MESH
+from bgrem_core.methods.stars import STARS
 from bgrem_core.methods.systematics import SYSTEMATICS
 
 __all__ = ["METHODS", "Method", "get_method"]
 
-METHODS: dict[str, Method] = {m.name: m for m in (BGREM, MESH, SYSTEMATICS, GAMMA)}
+METHODS: dict[str, Method] = {
+    m.name: m for m in (BGREM, MESH, SYSTEMATICS, STARS, GAMMA)
+}
 
 
 def get_method(name: str) -> Method:

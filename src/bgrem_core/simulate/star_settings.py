@@ -135,7 +135,7 @@ _NAMED = {
     "A": _A,
     "B": replace(_A, stars=1500),
     "C": replace(_A, stars=400, flux=(1e3, 3e6), slope=0.45),
-    "D": replace(_A, stars=300, galaxies=25, nebula=500.0, galaxy_flux=(5e3, 3e5)),
+    "D": replace(_A, stars=300, galaxies=25, nebula=300.0),
     "E": replace(_A, fwhm=4.5),
     "S": replace(_A, streaks=6, nebula=300.0),
     "RGB": replace(_A, channels=3),

@@ -1,0 +1,276 @@
+"""The method "stars": stars off an image, galaxies and nebulae left as they are.
+
+Stars are found on the mean of all planes and subtracted by the PSF of each; the light
+that is left and the light that was taken sum to the image.
+"""
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bgrem_core.display import format_value
+from bgrem_core.errors import ImageError
+from bgrem_core.image import Image, MaskBit, Stack
+from bgrem_core.io.provenance import Provenance
+from bgrem_core.methods.base import Method
+from bgrem_core.methods.common import (
+    counted,
+    difference,
+    finite_only,
+    package_version,
+    scale_pass,
+    working_flags,
+)
+from bgrem_core.planes import LazyPlane, Plane
+from bgrem_core.progress import Progress, relabel
+from bgrem_core.separation import Separation
+from bgrem_core.sky import iter_sky
+from bgrem_core.sky_choice import choose_sky_scale
+from bgrem_core.stack import StackSeparation
+from bgrem_core.stars.catalogue import star_table
+from bgrem_core.stars.options import StarOptions
+from bgrem_core.stars.published import iter_diffusion
+from bgrem_core.stars.remove import iter_remove
+from bgrem_core.stars.settings import DIFFUSIONS, StarsSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from astropy.table import QTable
+    from numpy.typing import NDArray
+
+    from bgrem_core.settings import FindSettings
+    from bgrem_core.stars.result import StarRemoval
+
+    Result = Separation | StackSeparation
+
+LEVEL = 64
+"""Scale of the level under the photometric plane, pixels."""
+NEAR = 1.5
+"""Distance within which a click means a star, FWHM."""
+
+
+def iterate(
+    image: "Image | Stack", settings: StarsSettings
+) -> "Generator[Progress, Any, Result]":
+    """Take the stars off an image or off all planes of one; see `Method.iterate`."""
+    planes = image.planes if isinstance(image, Stack) else (image,)
+    if len({plane.shape for plane in planes}) > 1:
+        raise ImageError(
+            "the planes have different sizes",
+            hint="choose one with --plane, or one HDU with -i",
+        )
+    flags = [working_flags(plane, settings.mask_grow) for plane in planes]
+    removal = yield from _remove(planes, flags, settings)
+    done = []
+    for k, plane in enumerate(planes):
+        done.append((yield from _separation(plane, flags[k], removal, k, settings)))
+    if isinstance(image, Stack):
+        return StackSeparation(stack=image, planes=tuple(done))
+    return done[0]
+
+
+def _remove(
+    planes: "Sequence[Image]", flags: "list[NDArray[np.uint8]]", settings: StarsSettings
+) -> "Generator[Progress, Any, StarRemoval]":
+    data = np.stack([plane.data for plane in planes])
+    if settings.way in DIFFUSIONS:
+        bad = np.logical_or.reduce([f != 0 for f in flags])
+        return (yield from iter_diffusion(data, bad, settings))
+    # Saturated stars are stars: they are taken by their wings.
+    bad = np.logical_or.reduce([(f & ~np.uint8(MaskBit.SATURATED)) != 0 for f in flags])
+    levels = [p.saturation for p in planes if p.saturation is not None]
+    options = StarOptions(
+        method=settings.way, fwhm=planes[0].fwhm, threshold=settings.threshold,
+        saturation=min(levels, default=None), keep_extended=not settings.extended,
+        spread_max=settings.spread, noise=settings.noise, seed=settings.seed,
+    )  # fmt: skip
+    return (yield from iter_remove(data, bad, options))
+
+
+def _separation(
+    image: Image,
+    flags: "NDArray[np.uint8]",
+    removal: "StarRemoval",
+    k: int,
+    settings: StarsSettings,
+) -> "Generator[Progress, Any, Separation]":
+    """Put one plane together."""
+    whole = removal.stars[k]
+    strength = settings.strength
+    taken: Plane = whole
+    if strength != 1:
+        taken = LazyPlane(image.shape, lambda r, c: strength * whole[r, c])
+    flags = flags | np.where(removal.filled, MaskBit.FILLED, 0).astype(np.uint8)
+    scale = yield from scale_pass(image)
+    if math.isfinite(removal.fwhm) and image.fwhm is None:
+        scale = dataclasses.replace(scale, fwhm=removal.fwhm)
+    level = yield from _level(image, flags, scale)
+    parts: dict[str, Plane] = {"stars": finite_only(taken, image)}
+    extras: dict[str, Plane] = {
+        "filled": removal.filled.astype(np.float32),
+        "support": removal.support.astype(np.float32),
+    }
+    notices = (*image.notices, *scale.notices, *removal.notices)
+    made = Provenance(
+        version=package_version(),
+        method="stars",
+        sky="kept",
+        seed=settings.seed,
+        gain=image.gain,
+        settings=dataclasses.asdict(settings),
+        measured={
+            "way": removal.method,
+            "stars": int(np.sum(~removal.table.left)),
+            "left": int(np.sum(removal.table.left)),
+            "saturated": int(np.sum(removal.table.saturated & ~removal.table.left)),
+            "fwhm": float(removal.fwhm),
+        },
+    )
+    if settings.denoise:
+        quiet = yield from _denoised(image, removal.starless[k], settings)
+        parts["noise"] = quiet.parts["noise"]
+        extras["rms"] = quiet.extras["rms"]
+        made = dataclasses.replace(
+            made, model=quiet.provenance.model, steps=quiet.provenance.steps,
+            model_sha256=quiet.provenance.model_sha256, norm=quiet.provenance.norm,
+        )  # fmt: skip
+        notices += quiet.notices
+    result = Separation(
+        image=image,
+        parts=parts,
+        flags=flags,
+        scale=scale,
+        provenance=made,
+        photometric=level,
+        extras=extras,
+        notices=tuple(dict.fromkeys(notices)),
+    )
+    full = dataclasses.replace(result, parts={"stars": whole})
+    return dataclasses.replace(result, catalog=star_table(full, removal, k))
+
+
+def _level(
+    image: Image, flags: "NDArray[np.uint8]", scale: Any
+) -> "Generator[Progress, Any, Plane]":
+    """Return the image without its level, stars and all: what fluxes are read off."""
+    choice = choose_sky_scale(LEVEL, data=image.data, flags=flags, scale=scale)
+    steps = iter_sky(
+        image.data, flags, choice=choice, sigma=scale.sigma, denoised=False,
+        fwhm=scale.fwhm,
+    )  # fmt: skip
+    sky = yield from counted("sky", steps)
+    return difference(image.data, finite_only(sky.mesh, image), image.shape)
+
+
+def _denoised(
+    image: Image, starless: "NDArray[np.float32]", settings: StarsSettings
+) -> "Generator[Progress, Any, Separation]":
+    """Take the noise, and no sky, off what is left."""
+    from bgrem_core.methods.bgrem import BGREM, BGRemSettings
+
+    shared = {f.name for f in dataclasses.fields(type(settings).__mro__[1])}
+    common = {n: getattr(settings, n) for n in shared}
+    left = dataclasses.replace(image, data=starless)
+    steps = BGREM.iterate(left, BGRemSettings(sky_scale="none", **common))
+    done: Separation = yield from relabel(
+        steps, lambda s: dataclasses.replace(s, stage=f"noise: {s.stage}", block=None)
+    )
+    return done
+
+
+def find(separation: Separation, settings: "FindSettings") -> "QTable":
+    """Return the stars that were taken away; see `Method.find`.
+
+    With a threshold, those of that signal to noise and more.
+    """
+    table = separation.catalog
+    if table is None:
+        raise ImageError(
+            "this result does not know its stars any more", hint="run the method again"
+        )
+    least = settings.threshold
+    table = table[np.asarray(table["snr"]) >= least] if least else table.copy()
+    table["id"] = np.arange(1, len(table) + 1, dtype=np.int32)
+    made = dataclasses.asdict(separation.provenance)
+    table.meta.update(
+        {
+            "find": dataclasses.asdict(settings),
+            "threshold": settings.threshold
+            or separation.provenance.settings["threshold"],
+            "threshold_unit": "signal to noise of a fit of the PSF",
+            "expected_false": math.nan,
+            "gain": separation.image.gain,
+            "zeropoint": separation.image.zeropoint,
+            "noise": separation.scale.source,
+            "noise_sigma": separation.scale.median_sigma,
+            "fwhm": separation.provenance.measured["fwhm"],
+            "provenance": {
+                k: dict(v) if isinstance(v, dict) else v for k, v in made.items()
+            },
+        }
+    )
+    return table
+
+
+def inspect_rows(
+    separation: Separation, x: float, y: float
+) -> tuple[tuple[str, str], ...]:
+    """Say what was taken at a place; see `Method.inspect_rows`."""
+    table, fwhm = separation.catalog, separation.provenance.measured["fwhm"]
+    if table is None or not len(table):
+        return (("Star taken", "none"),)
+    away = np.hypot(table["x"].value - x, table["y"].value - y)
+    k = int(np.argmin(away))
+    if not away[k] <= max(NEAR * fwhm, 2.0):
+        return (("Star taken", "none here"),)
+    row = table[k]
+    flux, error, left = (
+        float(getattr(row[n], "value", row[n]))
+        for n in ("flux", "flux_err", "flux_cleaned")
+    )
+    spread = float(row["spread"])
+    return (
+        ("Star taken", format_value(flux, error, separation.image.unit)),
+        ("Left of it", f"{100 * left / flux:.1f} %" if flux > 0 else "unknown"),
+        (
+            "Wider than PSF",
+            "saturated" if math.isnan(spread) else f"{100 * spread:.1f} %",
+        ),
+    )
+
+
+def assumed(separation: Separation, _: "FindSettings") -> tuple[str, ...]:
+    """Say what was assumed and measured; see `Method.assumed`."""
+    made = separation.provenance
+    known, chosen = made.measured, made.settings
+    fwhm = known["fwhm"]
+    width = f"{fwhm:.2f} pix" if math.isfinite(fwhm) else "unknown"
+    told = "--fwhm" if separation.image.fwhm is None else "as told by --fwhm"
+    how = f"stars by {known['way']} (--stars-way)"
+    how += f", from S/N {chosen['threshold']:g} on (--stars-threshold)"
+    taken = f"{known['stars']} stars taken, {known['saturated']} of them saturated"
+    stay = f"{known['left']} wider sources stay (--stars-spread)"
+    return (
+        how,
+        f"FWHM {width} ({told})",
+        f"{taken} (--saturation); {stay}",
+        "sky stays in the image",
+    )
+
+
+STARS = Method(
+    name="stars",
+    label="Stars",
+    settings=StarsSettings,
+    panels=("Original", "Starless", "Stars"),
+    iterate=iterate,  # type: ignore[arg-type]
+    find=find,
+    inspect_rows=inspect_rows,
+    parts=("stars", "noise"),
+    takes_stack=True,
+    columns=(("spread", "Spread", 3),),
+    assumed=assumed,
+)
