@@ -1,5 +1,7 @@
 """Frames of satellites: time, camera, odd ones, several, the command, a window."""
 
+import copy
+import dataclasses
 import json
 
 import numpy as np
@@ -288,7 +290,6 @@ def test_masked_pixels_lose_the_map_and_their_values_change_nothing():
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"t": 700}, UsageError, "t=700 is outside of the times 0 to 499"),
         ({"model": "optical"}, ModelError, "is for the method bgrem.*mode classical"),
         ({"model": "no.safetensors"}, ModelError, "no.safetensors.*mode classical"),
         ({"mode": "best"}, UsageError, "mode='best'"),
@@ -298,6 +299,20 @@ def test_masked_pixels_lose_the_map_and_their_values_change_nothing():
 def test_what_cannot_be_used_is_named(settings, error, message):
     with pytest.raises(error, match=message):
         quick_clean(satellite_frames.frame(3).raw, **settings)
+
+
+def test_times_that_a_model_was_not_trained_for_are_refused(monkeypatch):
+    from bgrem_core.methods import systematics
+
+    whole = systematics.load_model("satellites")
+    card = dataclasses.replace(
+        whole.card, trained={**whole.card.trained, "t": [0, 499]}
+    )
+    model = copy.copy(whole)
+    object.__setattr__(model, "card", card)
+    monkeypatch.setattr(systematics, "load_model", lambda *_, **__: model)
+    with pytest.raises(UsageError, match="t=700 is outside of the times 0 to 499"):
+        quick_clean(satellite_frames.frame(3).raw, t=700)
 
 
 # Several frames

@@ -138,7 +138,7 @@ def test_targets_are_found_and_ends_of_trails_are_not(sources, truth):
         assert away < 0.5
         assert row["snr"] == pytest.approx(snr, rel=0.35)
     assert len(sources) <= len(PLACES) + 1
-    assert sources.meta["left_out"]["trails"] >= 3
+    assert sources.meta["left_out"]["trails"] >= 1
     assert list(sources["id"]) == list(range(1, len(sources) + 1))
 
 

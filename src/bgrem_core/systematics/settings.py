@@ -9,9 +9,9 @@ from bgrem_core.settings import RunSettings
 __all__ = ["CLASSICAL", "ONE_STEP", "PAPER", "TIMES", "SystematicsSettings", "quick"]
 
 ONE_STEP, PAPER, CLASSICAL = "one-step", "paper", "classical"
-TIMES = {ONE_STEP: 400, PAPER: 150, CLASSICAL: 0}
-"""Time to which a frame is diffused, by mode: what leaves most of a target at the same
-gain, and the later one of the paper's."""
+TIMES = {ONE_STEP: 300, PAPER: 150, CLASSICAL: 0}
+"""Time to which a frame is diffused, by mode: where the gain is flat on development
+frames, and the later one of the paper's."""
 QUICK = 6
 """Draws of a preview."""
 
@@ -27,7 +27,7 @@ class SystematicsSettings(RunSettings):
     model : str
         Name of a shipped model or path of a safetensors file.
     t : int or None
-        Time to which the frame is diffused; None = 400, or 150 for "paper".
+        Time to which the frame is diffused; None = 300, or 150 for "paper".
     samples : int
         Draws of noise that are averaged.
     absorb : bool
@@ -59,7 +59,7 @@ class SystematicsSettings(RunSettings):
     t: int | None = option(
         default=None,
         help="time of the diffusion: a later one leaves more of a target; default: "
-        "400, in mode paper 150 (the paper: 100 to 150)",
+        "300, in mode paper 150 (the paper: 100 to 150)",
         range=(1, 999),
     )
     samples: int = option(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Tile", "compare", "network_map", "put_in", "summary"]
 
-TIME, DRAWS = 400, 20
+TIME, DRAWS = 300, 20
 """Time and draws of the one-step map, as the method has them by default."""
 PEAK, SIGMA = 1.0, 0.5
 """Peak of a target, in standard deviations of its tile, and its width, pixels."""

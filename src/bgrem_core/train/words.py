@@ -124,18 +124,20 @@ _SYSTEMATICS = Words(
     use="""\
 Systematic background of single raw frames that follow the geostationary belt: star
 trails, rows and columns, gradients. The frame goes in normalised (`zscale`), diffused
-to a time t from 250 to 400 (400 where fluxes matter), and the mean of one-call
-estimates over 20 draws of noise is the map (`bgrem_core.ddpm.one_step`). A satellite
-keeps only part of its peak in the residual; measure that part by injection and divide
-by it.""",
+to a time t from 150 to 400, and the mean of one-call estimates over 20 draws of noise,
+without the share of the white noise, is the map (`bgrem_core.ddpm.one_step` with
+`noise`). What is left of a satellite is measured by artificial ones, and its flux
+divided by it.""",
     not_for="""\
-Photometry without the correction for the kept part; times of 150 and less where the
-satellite matters (more than half of its peak goes into the map); calibrated or stacked
+Photometry without the correction for the kept part; maps with the share of the white
+noise left in (`noise=0`) where the satellite matters: it goes into them as the noise
+does, more than half of it at times of 150 and less; calibrated or stacked
 frames; deep-sky images, whose sources it would call background. Not a detector: a gain
 in signal to noise at a known place is not completeness.""",
     data="""\
 Simulated raw frames only, without truth, in the ranges below: exposures in seconds,
-sky in mag/arcsec², the patterns of rows and columns in units of the white noise,
+sky in mag/arcsec², the patterns of rows and columns in units of the white noise, which
+itself is in units of the normalised frame (white_noise, the extremes of 100 frames),
 trails and tiles (crops of the frames) in pixels, directions of trails from +x (turned
 by 180 degrees as well), times t of the diffusion; where they are named, numbers of
 amplifiers and full wells in electrons. Satellites are in some of the frames and are not
