@@ -268,6 +268,7 @@ def test_the_map_has_a_value_in_every_row_that_was_measured(
 def test_a_map_without_results_claims_nothing(room, tmp_path):
     out = tmp_path / "map.md"
     argv = ["--results", str(tmp_path / "nothing.json"), "--out", str(out)]
+    argv += ["--benchmarks", str(tmp_path)]
     assert room.map.main(argv) == 0
     for row in table(out.read_text()):
         assert row[3] in ("not measured", "-")

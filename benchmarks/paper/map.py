@@ -1,6 +1,6 @@
-"""The map of the BGRem paper: what it shows, our script, our value, and what differs.
+"""The map of the papers: what they show, our script, our value, and what differs.
 
-python benchmarks/paper/map.py [--results FILE] [--out FILE]
+python benchmarks/paper/map.py [--results FILE] [--benchmarks FOLDER] [--out FILE]
 
 Every value is read from paper.json, which run.py writes; a row without one says so.
 """
@@ -15,10 +15,15 @@ from map_paper import Paper
 from map_rows import GROUPS, Row
 
 HERE = Path(__file__).parent
-HEAD = """# Map of the BGRem paper
+BESIDE = {
+    "satellites": "satellites/results/benchmark.json",
+    "table2": "stars/results/table2.json",
+}
+HEAD = """# Map of the papers
 
-Made by `benchmarks/paper/map.py` from `benchmarks/paper/results/paper.json`; not to be
-edited by hand.
+Made by `benchmarks/paper/map.py` from `benchmarks/paper/results/paper.json` and, for
+the two other papers at the end, from the results of `satellites/` and `stars/`; not to
+be edited by hand.
 
 No copy of the text of arXiv 2510.04718 was at hand. What is said of it here comes from
 its abstract, from public summaries, from the code published with it, and from notes
@@ -41,6 +46,7 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--results", type=Path, default=HERE / "results" / "paper.json")
     parser.add_argument("--out", type=Path, default=HERE.parent / "paper_map.md")
+    parser.add_argument("--benchmarks", type=Path, default=HERE.parent)
     return parser.parse_args(argv)
 
 
@@ -55,6 +61,11 @@ def cells(row: Row, paper: Paper) -> list[str]:
         verdict = row.verdict
     shown = value or ("not measured" if row.value else "-")
     return [row.item, row.shown, row.script, shown, f"**{verdict}**", row.why]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
 
 
 def markdown(paper: Paper) -> str:
@@ -94,7 +105,9 @@ def _measured_with(paper: Paper) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     o = options(argv)
-    found = json.loads(o.results.read_text()) if o.results.is_file() else {}
+    found = _read(o.results)
+    for name, path in BESIDE.items():
+        found[name] = _read(o.benchmarks / path)
     beside = o.out.with_name(o.out.name + ".new")
     beside.write_text(markdown(Paper(found)))
     beside.replace(o.out)

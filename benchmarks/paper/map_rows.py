@@ -1,38 +1,10 @@
 """The rows of the map: what the paper has, as far as we know, and how we compare."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import map_detections as detections
 import map_images as images
 import map_numbers as numbers
-from map_paper import Paper, Value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure, table or number of the paper.
-
-    Attributes
-    ----------
-    item, shown : str
-        Its name, and what it shows or says.
-    script : str
-        What makes ours.
-    value : callable or None
-        From paper.json to text; None = there is nothing to be measured.
-    verdict : str or callable
-        A fixed word, or a rule over paper.json.
-    why : str
-        Why it differs; what the fair version is.
-    """
-
-    item: str
-    shown: str
-    script: str
-    value: Value | None
-    verdict: str | Callable[[Paper], str | None]
-    why: str
+from map_others import COHEN, WALDMANN
+from map_row import Row
 
 
 def _run(key: str) -> str:
@@ -418,4 +390,6 @@ GROUPS = {
     "Appendices": APPENDICES,
     "Tables": TABLES,
     "Numbers and statements": NUMBERS,
+    "Another paper: satellite frames (Waldmann et al. 2023)": WALDMANN,
+    "Another paper: removal of stars (Cohen & Lu 2021)": COHEN,
 }
