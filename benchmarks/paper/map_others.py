@@ -36,6 +36,16 @@ def snr(paper: Paper) -> str | None:
     return listed(found)
 
 
+def sixty_percent(paper: Paper) -> str | None:
+    """Say whether a chain gains 60 % within two errors."""
+    arms = _arms(paper, "chains")
+    pairs = [v["paper"] for n, v in arms.items() if n.startswith("chain")]
+    if not pairs:
+        return None
+    met = all(abs(value - 1.6) < 2 * (error or 0) for value, error in pairs)
+    return "same" if met else "different"
+
+
 def kept(paper: Paper) -> str | None:
     """Share of a target's peak that a map leaves."""
     arms = _arms(paper, "chains")
@@ -93,10 +103,13 @@ WALDMANN = (
         shown="Subtracting the map raises the mean S/N of satellites by 60 %",
         script=f"`{SATELLITES}`",
         value=snr,
-        verdict="different",
-        why="S/N after over before. The gain is bounded by total over white scatter, "
-        "which belongs to the frames: the oracle takes the true background off. No "
-        "frames of theirs are public.",
+        verdict=sixty_percent,
+        why="Highest pixel over scatter, after over before, as the paper has it. A "
+        "chain comes near it here because its map takes most of the noise as well; "
+        "what is left of a target by its difference, over the scatter, gains little (the "
+        "benchmark's other columns). Without that the gain is bounded by total over "
+        "white scatter, which belongs to the frames: the oracle takes the true "
+        "background off. No frames of theirs are public.",
     ),
     Row(
         item="t = 100 to 150, N = 20",

@@ -1,6 +1,6 @@
 """A network that predicts hidden discs from their surroundings: a map without a target.
 
-python benchmarks/satellites/disc.py [--minutes 9] [--out FILE]
+python benchmarks/satellites/disc.py [--minutes 6] [--out FILE]
 
 Discs on a lattice are hidden, and the network is trained on raw frames to predict them.
 A map takes one call for each offset of the lattice and keeps the centres of the discs
@@ -124,7 +124,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--out", type=Path, default=FILE)
     o = parser.parse_args()
     train(o.minutes, o.out)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from arms import DISC, LAYERS, ORACLE, PRODUCT
+from arms import DISC, LAYERS, ORACLE, PRODUCT, WORDS
 from common import pictures
 
 from bgrem_core.zscale import zscale_limits
@@ -99,12 +99,16 @@ def _gain(plt: Any, s: dict[str, Any]) -> Any:
         v, colour = arms[name], _look(name, own)[0]
         (k, dk), (g, dg) = np.array([v["kept"], v["gain"]["median"]], float)
         right.errorbar([k], [g], [dg], [dk], fmt="o", color=colour, ms=4, capsize=2)
-        if name in LAYERS:
+        as_chain = name.endswith(WORDS["absorb"])
+        if name not in (own, PRODUCT.name) and not as_chain:
             continue
         above = not above
+        said = name.removeprefix("one-step ")
+        said = f"{said.partition(',')[0]}, chain" if as_chain else said
         right.annotate(
-            name.removeprefix("one-step "), (k, g), xytext=(-5, 5 if above else -9),
-            fontsize=7, textcoords="offset points", color=colour, ha="right",
+            said, (k, g), xytext=(-6, 6 if above else -12),
+            fontsize=7, textcoords="offset points", color=colour,
+            ha="left" if k < 0.6 else "right",
         )  # fmt: skip
     for name, v in s.get("equal", {}).get("curves", {}).items():
         if name in (own, PRODUCT.name):
