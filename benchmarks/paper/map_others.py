@@ -106,7 +106,7 @@ WALDMANN = (
         verdict=sixty_percent,
         why="Highest pixel over scatter, after over before, as the paper has it. A "
         "chain comes near it here because its map takes most of the noise as well; "
-        "what is left of a target by its difference, over the scatter, gains little (the "
+        "what is left of a target by its difference, over scatter, gains little (the "
         "benchmark's other columns). Without that the gain is bounded by total over "
         "white scatter, which belongs to the frames: the oracle takes the true "
         "background off. No frames of theirs are public.",
