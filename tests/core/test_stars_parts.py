@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from bgrem_core.psf import measure_fwhm
 from bgrem_core.simulate.starlight import StarPsf
+from bgrem_core.simulate.stars import draw_star_field, preset
 from bgrem_core.stars.heal import heal, spanned
 from bgrem_core.stars.matched_zero import Filter, find_peaks
 from bgrem_core.stars.pixels import fit_noise, level_of
@@ -11,12 +14,14 @@ from bgrem_core.stars.saturation import estimate_level
 from bgrem_core.stars.solve import solve
 from bgrem_core.stars.spline_psf import SplinePsf
 from bgrem_core.stars.starlist import Stars, light_of, reach_of
+from bgrem_core.stars.width import measure_psf
+from bgrem_core.stars.wings import with_wings
 
 MOFFAT = StarPsf(fwhm=3, beta=3.2, halo=0.05)
 
 
-def model(fwhm=3.0, shape=(80, 90), fine=2, half=21):
-    psf = StarPsf(fwhm=fwhm, beta=3.2, halo=0.05)
+def model(fwhm=3.0, shape=(80, 90), fine=2, half=21, beta=3.2):
+    psf = StarPsf(fwhm=fwhm, beta=beta, halo=0.05)
     return SplinePsf.of(psf.density, half=half, fine=fine, shape=shape)
 
 
@@ -185,3 +190,47 @@ def test_flat_tops_tell_the_saturation_level_and_round_ones_do_not():
     # Where the camera's own gain differs from pixel to pixel, tops are not equal.
     rough = cut * (1 + 0.002 * rng.normal(size=cut.shape))
     assert estimate_level(rough, good, 1.0, 3.0) == pytest.approx(8900, rel=0.04)
+
+
+def clouds(shape, width, height, seed=9):
+    rng = np.random.default_rng(seed)
+    rough = ndimage.gaussian_filter(rng.normal(size=shape), width)
+    return height * rough / rough.std()
+
+
+def test_stars_on_filaments_give_the_width_of_the_psf():
+    shape = (256, 256)
+    f = draw_star_field(np.random.default_rng([6, 256]), shape, preset("E", shape))
+    z, good = f.image[0].astype(float), np.ones(shape, bool)
+    sigma = float(np.median(f.sigma))
+    assert measure_fwhm(f.image[0], ~good, sigma) is None
+    assert measure_psf(z, good, sigma).fwhm == pytest.approx(4.5, rel=0.06)
+
+
+@pytest.mark.parametrize("fwhm", [2.0, 9.0])
+def test_the_width_of_stars_on_an_even_sky_is_true(fwhm):
+    rng = np.random.default_rng(10)
+    shape = (300, 300)
+    many = stars(*rng.uniform(20, 280, (2, 12)), rng.uniform(1e5, 4e5, 12))
+    light = light_of(model(fwhm, shape, half=30), many, np.full(12, 30))
+    z = light + 5 * rng.normal(size=shape)
+    found = measure_psf(z, np.ones(shape, bool), 5.0)
+    assert found.fwhm == pytest.approx(fwhm, rel=0.1)
+
+
+def test_clouds_make_no_wings():
+    shape = (200, 200)
+    psf = model(shape=shape)
+    rng = np.random.default_rng(8)
+    some = stars(*rng.uniform(25, 175, (2, 6)), [3e3, 2e3, 2e3, 1e3, 1e3, 1e3])
+    sky = clouds(shape, 6, 15)
+    for first in (psf, model(shape=shape, beta=2.6)):
+        found = with_wings(first, sky, np.ones(shape), some, first=first, fwhm=3.0)
+        inner = [_inside(p, 6) / _inside(p, 21) for p in (first, found)]
+        assert inner[1] == pytest.approx(inner[0], abs=0.05)
+
+
+def _inside(psf, radius):
+    step = np.arange(-psf.half, psf.half + 1)
+    stamp = psf.stamps(np.zeros(1), np.zeros(1), psf.half).ravel()
+    return stamp[(np.hypot(step[:, None], step) <= radius).ravel()].sum()

@@ -41,6 +41,8 @@ class Fitted:
         Noise by level.
     psf : SplinePsf
         As known so far.
+    first : SplinePsf
+        As it was guessed.
     fwhm : float
         Pixels.
     errors : ErrorLaw
@@ -68,6 +70,7 @@ class Fitted:
     variance: "Floats"
     law: "NoiseLaw"
     psf: SplinePsf
+    first: SplinePsf
     fwhm: float
     errors: ErrorLaw
     light: "Floats"

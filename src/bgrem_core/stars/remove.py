@@ -10,7 +10,6 @@ from scipy import ndimage
 from bgrem_core.errors import ImageError
 from bgrem_core.growth import Profile
 from bgrem_core.progress import Progress, drain
-from bgrem_core.psf import measure_fwhm
 from bgrem_core.stars.fitted import Fitted
 from bgrem_core.stars.heal import heal
 from bgrem_core.stars.options import StarOptions
@@ -18,7 +17,7 @@ from bgrem_core.stars.pixels import Level, coarse_level, fit_noise, level_of
 from bgrem_core.stars.result import StarRemoval, StarTable
 from bgrem_core.stars.saturation import estimate_level
 from bgrem_core.stars.sources import FEWEST, fit_plane, search, start
-from bgrem_core.stars.width import rough_width
+from bgrem_core.stars.width import measure_psf, rough_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +33,8 @@ _OUTLIER, _OWN = 4.5, 0.3
 #: Difference between the width told and that of the stars, natural logarithm.
 _SURPRISE = 0.2
 _NARROW = 1.5
+#: Wings of stars on a nebula seem heavier than any seeing makes them.
+_BETAS = 2.4, 100.0
 _FEW = (
     "only {} stars are fit to measure the PSF on: whatever stars cover is filled from "
     "around them"
@@ -152,13 +153,14 @@ def _first_profile(
     sky = coarse_level(z, good, 24)
     law = fit_noise(z, good, sky)
     sigma = float(np.sqrt(np.median(law.variance(sky))))
-    psf = measure_fwhm(z.astype(np.float32), ~good, sigma)
+    psf = measure_psf(z, good, sigma)
     if psf is None:
         if told is not None:
             return Profile(fwhm=told), ()
         seen = rough_width(z - sky, good, sigma)
         return Profile(fwhm=seen or 3.0), (_ROUGH.format(seen or 3.0),)
     measured = Profile.of(psf, psf.fwhm)
+    measured = replace(measured, beta=float(np.clip(measured.beta, *_BETAS)))
     if told is None or abs(np.log(told / psf.fwhm)) > _SURPRISE:
         said = () if told is None else (_OTHER.format(told, psf.fwhm),)
         if psf.fwhm < _NARROW:

@@ -71,6 +71,7 @@ def start(
         variance=law.variance(sky),
         law=law,
         psf=psf,
+        first=psf,
         fwhm=fwhm,
         errors=ErrorLaw(photons=law.slope, relative=0.06),
         light=np.zeros_like(z),
@@ -216,7 +217,9 @@ def _learn(fit: Fitted, *, varying: bool) -> None:
     # Wings first: what they take is not sought in the core.
     brightest = s.pick(bright[:_WINGS])
     seen = np.where(fit.good, fit.z - fit.light, 0.0)
-    fit.psf = with_wings(fit.psf, seen, fit.weight, brightest, fwhm=fit.fwhm)
+    fit.psf = with_wings(
+        fit.psf, seen, fit.weight, brightest, first=fit.first, fwhm=fit.fwhm
+    )
     render(fit)
     fit.psf, factor = learn(
         fit.left, fit.weight, fit.psf, s.pick(bright), fwhm=fit.fwhm,

@@ -1,9 +1,11 @@
-"""A first width of the PSF where too few stars are fit for a fit."""
+"""A first PSF of a plane: fitted to its stars, else a width told by their tops."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+
+from bgrem_core.psf import Psf, measure_fwhm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -11,9 +13,60 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["rough_width"]
+__all__ = ["measure_psf", "rough_width"]
 
+_WINDOWS = 15, 31, 75
+"""Sides of the windows beyond which light is sky; pixels."""
+_FITS = 0.35
+"""Widest star, in sides of a window, that it leaves whole."""
+_PARTS, _MANY = (256, 1024), 12
+"""Sides of parts of a frame that are tried first, and stars that are enough."""
+_LONG = 1.5
 _TOPS, _BOX, _SEEN, _RANK = 12, 31, 20.0, 0.2
+
+
+def measure_psf(z: "Floats", good: "Bools", sigma: float) -> Psf | None:
+    """Fit the PSF to the best stars, clouds and filaments taken off them.
+
+    Parameters
+    ----------
+    z : ndarray of float64, shape (ny, nx)
+        Pixels.
+    good : ndarray of bool, shape (ny, nx)
+        Pixels to use.
+    sigma : float
+        Noise of a pixel.
+
+    Returns
+    -------
+    Psf or None
+        None where too few stars are fit for it.
+    """
+    known = np.where(good, z, np.median(z[good]) if good.any() else 0.0)
+    smooth = ndimage.gaussian_filter(known, 1.0)
+    best = None
+    for side in _WINDOWS:
+        # Fainter than all that is narrower than the window.
+        base = ndimage.gaussian_filter(ndimage.grey_opening(smooth, side), side / 3)
+        psf = _of_parts((known - base).astype(np.float32), ~good, sigma)
+        if psf is not None and psf.fwhm < _FITS * side:
+            return psf
+        best = psf or best
+    return best or measure_fwhm(z.astype(np.float32), ~good, sigma)
+
+
+def _of_parts(flat: "NDArray[np.float32]", bad: "Bools", sigma: float) -> Psf | None:
+    """Fit a part of the frame where that holds stars enough: it takes less time."""
+    ny, nx = flat.shape
+    for side in _PARTS:
+        if max(ny, nx) <= 1.5 * side:
+            break
+        a, b = max(ny - side, 0) // 2, max(nx - side, 0) // 2
+        part = slice(a, a + side), slice(b, b + side)
+        psf = measure_fwhm(np.ascontiguousarray(flat[part]), bad[part], sigma)
+        if psf is not None and psf.n_stars >= _MANY:
+            return psf
+    return measure_fwhm(flat, bad, sigma)
 
 
 def rough_width(flat: "Floats", good: "Bools", sigma: float) -> float | None:
@@ -35,6 +88,7 @@ def rough_width(flat: "Floats", good: "Bools", sigma: float) -> float | None:
     """
     values = np.where(good, flat, 0.0)
     smooth = ndimage.gaussian_filter(values, 1.0)
+    values = values - ndimage.grey_opening(smooth, _BOX)
     top = (smooth == ndimage.maximum_filter(smooth, 9)) & (values > _SEEN * sigma)
     row, col = np.nonzero(top & good)
     order = np.argsort(-values[row, col], kind="stable")[:_TOPS]
@@ -46,7 +100,10 @@ def rough_width(flat: "Floats", good: "Bools", sigma: float) -> float | None:
                slice(max(i - _BOX, 0), i + _BOX + 1))  # fmt: skip
         label, _ = ndimage.label(values[box] > 0.5 * values[j, i])
         own = label[min(j, _BOX), min(i, _BOX)]
-        area = int((label == own).sum())
-        widths.append(2 * float(np.sqrt(area / np.pi)))
+        inside = np.nonzero(label == own)
+        width = 2 * float(np.sqrt(len(inside[0]) / np.pi))
+        # Filaments are longer than wide.
+        if max(float(np.ptp(at)) + 1 for at in inside) < _LONG * width + 1:
+            widths.append(width)
     # Galaxies, blends and saturated stars are wider than the PSF, little is narrower.
     return float(np.clip(np.quantile(widths, 0.2), 1.0, 30.0)) if widths else None

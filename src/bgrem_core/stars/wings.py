@@ -26,10 +26,17 @@ _BEGIN, _END = 2.2, 3.2
 _SLOPES = np.linspace(2.6, 5.0, 25)
 _SIGNIFICANT = 4.5
 _RIM, _STERN = 0.75, 4.0
+_FAR_OFF = 3.0
 
 
 def with_wings(
-    psf: SplinePsf, bare: "Floats", weight: "Floats", stars: Stars, *, fwhm: float
+    psf: SplinePsf,
+    bare: "Floats",
+    weight: "Floats",
+    stars: Stars,
+    *,
+    first: SplinePsf,
+    fwhm: float,
 ) -> SplinePsf:
     """Replace the outer parts of a PSF by what the brightest stars show there.
 
@@ -43,6 +50,9 @@ def with_wings(
         Inverse variance; 0 = pixel is not used.
     stars : Stars
         Brightest first; saturated ones tell most.
+    first : SplinePsf
+        As it was fitted to whole stars: what holds where wings cannot be measured, and
+        what they are at most a few times brighter or fainter than.
     fwhm : float
         Pixels.
 
@@ -64,6 +74,8 @@ def with_wings(
     if len(at) < 6:
         return psf
     scale, slope, level = _power_law(at, height, error)
+    usual = float(_light(first, begin)) * begin**slope
+    scale = float(np.clip(scale, usual / _FAR_OFF, usual * _FAR_OFF))
     rough = float(np.median(error))
     law = scale * np.maximum(r, 0.5 * begin) ** -slope
     detail = np.where(wing, total - level - law, 0.0)
@@ -81,11 +93,20 @@ def with_wings(
     trust = seen_at**2 / (seen_at**2 + (_STERN * rough) ** 2 + 1e-30)
     out = psf.coefficients.copy()
     law = scale * np.maximum(fine_r, 0.5 * begin) ** -slope
-    outer = trust * law + (1 - trust) * out[0] + spikes
+    outer = trust * law + (1 - trust) * first.coefficients[0] + spikes
     share = np.clip((fine_r - begin) / (end - begin), 0, 1)
     out[0] = (1 - share) * out[0] + share * outer
     out[0] = np.where(fine_r > 1.5 * fwhm, np.maximum(out[0], 0), out[0])
     return replace(psf, coefficients=out)
+
+
+def _light(psf: SplinePsf, r: float) -> float:
+    """Return the light of a unit star at a distance, mean of four directions."""
+    side = 2 * psf.half + 1
+    base = replace(psf, coefficients=psf.coefficients[:1])
+    stamp = base.stamps(np.zeros(1), np.zeros(1), psf.half).reshape(side, side)
+    away = r * np.array([[0, 0, 1, -1], [1, -1, 0, 0]]) + psf.half
+    return float(ndimage.map_coordinates(stamp, away, order=1).mean())
 
 
 def rim_levels(values: "Floats", weight: "Floats", half: int) -> "Floats":
@@ -155,11 +176,11 @@ def _rings(
         # Spikes and neighbours are in the minority on a ring.
         each = np.median(data[used][:, some], axis=1) / flux[used]
         middle = _weighted_median(each, flux[used])
-        off = _weighted_median(np.abs(each - middle), flux[used])
-        count = float(flux[used].sum() ** 2 / np.sum(flux[used] ** 2))
+        # The sky is as rough round each: what differs is how much a star outshines it.
+        rough = float(np.median(np.abs(each - middle) * flux[used]))
         at.append(float(r.ravel()[some].mean()))
         height.append(middle)
-        error.append(1.86 * off / np.sqrt(count))
+        error.append(1.86 * rough * np.sqrt(used.sum()) / float(flux[used].sum()))
     return np.array(at), np.array(height), np.array(error)
 
 
