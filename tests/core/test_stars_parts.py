@@ -8,9 +8,11 @@ from bgrem_core.psf import measure_fwhm
 from bgrem_core.simulate.starlight import StarPsf
 from bgrem_core.simulate.stars import draw_star_field, preset
 from bgrem_core.stars.heal import heal, spanned
+from bgrem_core.stars.lines import flatten
 from bgrem_core.stars.matched_zero import Filter, find_peaks
 from bgrem_core.stars.pixels import fit_noise, level_of
 from bgrem_core.stars.saturation import estimate_level
+from bgrem_core.stars.shape import measure_shapes, widened
 from bgrem_core.stars.solve import solve
 from bgrem_core.stars.spline_psf import SplinePsf
 from bgrem_core.stars.starlist import Stars, light_of, reach_of
@@ -196,6 +198,38 @@ def clouds(shape, width, height, seed=9):
     rng = np.random.default_rng(seed)
     rough = ndimage.gaussian_filter(rng.normal(size=shape), width)
     return height * rough / rough.std()
+
+
+def test_a_star_on_a_line_is_told_from_a_piece_of_the_line():
+    shape = (100, 100)
+    psf = model(shape=shape)
+    wide = widened(psf, 1.5)
+    steps = np.arange(-20, 120, 0.25)
+    line = stars(50 + 0.8 * (steps - 50), 50 + 0.6 * (steps - 50), 300 + 0 * steps)
+    star = stars([50.0], [50.0], [2e4])
+    light = light_of(psf, line, np.full(len(line), 21))
+    both = light + light_of(psf, star, np.array([21]))
+    at = stars([50.0, 26.0], [50.0, 32.0], [0.0, 0.0])
+    found = flatten(both, np.ones(shape, bool), psf, wide, at, fwhm=3.0)
+    assert found.flux[0] == pytest.approx(2e4, rel=0.05)
+    whole = stars(at.x, at.y, [3e4, 9e3])
+    plain = measure_shapes(
+        both - light_of(psf, whole, np.full(2, 21)), np.ones(shape),
+        np.ones(shape, bool), psf, wide, whole, fwhm=3.0,
+    )  # fmt: skip
+    assert abs(found.spread[0]) < 0.3 * plain.spread[0]
+    assert found.flux[1] < 0.1 * 300 * 3 / 0.25
+
+
+def test_darkness_beside_a_star_is_no_line():
+    psf = model()
+    wide = widened(psf, 1.5)
+    star = stars([40.0], [40.0], [1e4])
+    image = light_of(psf, star, np.array([21]))
+    image[:, 42:44] -= 200
+    at = stars([40.0], [40.0], [0.0])
+    found = flatten(image, np.ones(image.shape, bool), psf, wide, at, fwhm=3.0)
+    assert found.height[0] >= 0
 
 
 def test_stars_on_filaments_give_the_width_of_the_psf():

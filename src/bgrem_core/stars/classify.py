@@ -1,18 +1,22 @@
 """Stars told from what is wider or longer than the PSF, and from knots of a nebula."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from bgrem_core.stars.fitted import FAINT, Fitted, pick, render
+from bgrem_core.stars.lines import flatten
 from bgrem_core.stars.ridge import off_ridges
 from bgrem_core.stars.shape import Shapes, measure_shapes, widened
+from bgrem_core.stars.starlist import light_of, reach_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bgrem_core.stars.options import StarOptions
+    from bgrem_core.stars.spline_psf import SplinePsf
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -25,6 +29,10 @@ _DOUBT, _LENGTH, _MATCH, _ROUGH, _SHARE = 0.4, 0.25, 0.8, 0.5, 0.3
 _ON_LINE, _CUT, _ROUND, _LIKE, _BRIGHT = 0.2, 0.08, 0.15, 0.8, 60.0
 _BRILLIANT = 100.0
 _TENTATIVE, _WIDE = 20.0, 0.13
+# Without the line through a source: least share of its light, width over that which is
+# asked for, slack by its error and by the line; length, match, roughness as above.
+_STAR, _WIDER, _FLAT_DOUBT, _FLAT_LINE = 0.6, 1.15, 0.25, 0.15
+_FLAT_LENGTH, _FLAT_MATCH, _KNOTTY = 0.35, 0.65, 0.6
 
 
 def classify(fit: Fitted, options: "StarOptions", *, strict: bool, final: bool) -> None:
@@ -39,7 +47,7 @@ def classify(fit: Fitted, options: "StarOptions", *, strict: bool, final: bool) 
     shapes = measure_shapes(
         fit.left, fit.expected, fit.good, fit.psf, wide, fit.stars, fwhm=fit.fwhm
     )
-    is_star = _is_star(fit, shapes, options, strict=strict)
+    is_star = _is_star(fit, shapes, wide, options, strict=strict)
     fit.spread = np.where(fit.stars.hole > 0, np.nan, shapes.spread)
     if not final:
         is_star |= (
@@ -52,7 +60,12 @@ def classify(fit: Fitted, options: "StarOptions", *, strict: bool, final: bool) 
 
 
 def _is_star(
-    fit: Fitted, shapes: Shapes, options: "StarOptions", *, strict: bool
+    fit: Fitted,
+    shapes: Shapes,
+    wide: "SplinePsf",
+    options: "StarOptions",
+    *,
+    strict: bool,
 ) -> "Bools":
     slack = 1.0 if strict else 1.5
     s, (ny, nx) = fit.stars, fit.z.shape
@@ -75,8 +88,45 @@ def _is_star(
     # The brightest stars are never quite those that the PSF was learnt from.
     match |= (fit.snr > _BRILLIANT) & (shapes.match > 0.6)
     out = (shapes.spread < limit) & (length | cut) & (match | edge) & alone
-    out &= fit.snr > options.threshold * _clutter(fit) ** _ROUGH
+    clutter = _clutter(fit)
+    out &= fit.snr > options.threshold * clutter**_ROUGH
+    if strict:
+        # No piece of a line may vouch for the next one: none is believed at first.
+        held = s.hole > 0
+        flat = _flattened(fit, shapes, wide, held, options)
+        flat = _flattened(fit, shapes, wide, out & flat | held, options)
+        flat &= fit.snr > options.threshold * clutter**_KNOTTY
+        out = np.where(edge, out, flat)
     return np.asarray(out | (s.hole > 0))
+
+
+def _flattened(
+    fit: Fitted,
+    shapes: Shapes,
+    wide: "SplinePsf",
+    certain: "Bools",
+    options: "StarOptions",
+) -> "Bools":
+    """Return which sources are stars beside the lines that run through them."""
+    s, seen = fit.stars, fit.left
+    doubt = s.pick(~certain)
+    if len(doubt):
+        # A line is one only with all of its pieces.
+        faint = FAINT * float(np.sqrt(np.median(fit.variance)))
+        reach = reach_of(fit.psf, doubt.flux, faint)
+        seen = seen + np.where(fit.good, light_of(fit.psf, doubt, reach), 0.0)
+    own = replace(s, flux=np.where(certain, s.flux, 0.0))
+    flat = flatten(seen, fit.good, fit.psf, wide, own, fwhm=fit.fwhm)
+    share = np.clip(flat.height / np.maximum(flat.flux, 1e-300), 0, 1)
+    limit = (
+        _WIDER * options.spread_max
+        + _FLAT_DOUBT * shapes.spread_error
+        + _FLAT_LINE * share
+    )
+    out = (flat.flux > _STAR * s.flux) & (flat.spread < limit)
+    return np.asarray(
+        out & (shapes.length < _FLAT_LENGTH) & (shapes.match > _FLAT_MATCH)
+    )
 
 
 def _clutter(fit: Fitted) -> "Floats":
