@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks" / "stars"
 NAMES = ("published", "rivals", "spread", "table2")
 PARTS = (
     "run", "arms", "bench", "cache", "examples", "figures", "fingerprint", "further",
-    "jobs", "lines", "quality", "real", "report", "scenes", "scoring", "shapes",
+    "jobs", "lines", "quality", "real", "report", "star_scenes", "scoring", "shapes",
     "targets",
 )  # fmt: skip
 FALSE, SPARE = -1, -2
@@ -122,12 +122,12 @@ def bench():
 
 @pytest.fixture(scope="module")
 def galaxies(bench):
-    return bench.scenes.draw("D", "development", 3, 0, 256)
+    return bench.star_scenes.draw("D", "development", 3, 0, 256)
 
 
 @pytest.fixture(scope="module")
 def streaked(bench):
-    return bench.scenes.draw("S", "development", 3, 0, 256)
+    return bench.star_scenes.draw("S", "development", 3, 0, 256)
 
 
 def test_likeness_is_that_of_another_program_and_of_its_formula(bench):
@@ -209,9 +209,9 @@ def test_means_leave_out_scenes_without_a_value(bench):
 
 
 def test_stars_have_the_signal_to_noise_of_a_fit_with_the_psf(bench):
-    s = bench.scenes.draw("A", "development", 3, 1, 128)
+    s = bench.star_scenes.draw("A", "development", 3, 1, 128)
     k = int(np.argmin(np.hypot(s.x - 64, s.y - 64)))
-    psf = bench.scenes.stamp(s.psf, 40)
+    psf = bench.star_scenes.stamp(s.psf, 40)
     there = s.sigma[round(s.y[k]), round(s.x[k])]
     rng = np.random.default_rng(2)
     noise = rng.normal(0, there, (400, *psf.shape))
@@ -219,9 +219,9 @@ def test_stars_have_the_signal_to_noise_of_a_fit_with_the_psf(bench):
     assert s.snr[k] == pytest.approx(s.flux[k] / fluxes.std(), rel=0.12)
     assert s.x.min() >= -0.5
     assert s.y.max() < 127.5
-    again = bench.scenes.draw("A", "development", 3, 1, 128)
+    again = bench.star_scenes.draw("A", "development", 3, 1, 128)
     assert np.array_equal(s.image, again.image)
-    other = bench.scenes.draw("A", "test", 3, 1, 128)
+    other = bench.star_scenes.draw("A", "test", 3, 1, 128)
     assert not np.array_equal(s.image, other.image)
 
 
@@ -241,8 +241,8 @@ def lone(bench, **shape):
     from bgrem_core.simulate.nebula import Galaxies
 
     truth = Galaxies(**{k: np.array([v]) for k, v in values.items()})
-    psf = bench.scenes.psf_of(bench.further.PRESETS["A"])
-    model = bench.shapes.Profile(40, bench.scenes.stamp(psf, 40), values["flux"])
+    psf = bench.star_scenes.psf_of(bench.further.PRESETS["A"])
+    model = bench.shapes.Profile(40, bench.star_scenes.stamp(psf, 40), values["flux"])
     q = values["axis_ratio"]
     e = (1 - q) / (1 + q)
     light = model([
@@ -303,7 +303,7 @@ def test_light_of_streaks_is_kept_by_their_own_profile(bench, streaked):
     assert [v for v in whole["whole"] if v == v] == pytest.approx(
         [1] * sum(v == v for v in whole["whole"])
     )
-    lights = list(bench.scenes.streak_lights(s))
+    lights = list(bench.star_scenes.streak_lights(s))
     assert np.allclose(sum(lights), s.streak_light, atol=1e-3)
     less = bench.lines.kept(s, s.starless - np.float32(0.3) * lights[0])
     assert less["off stars"][0] == pytest.approx(0.7, abs=1e-3)
@@ -407,7 +407,7 @@ def test_a_shallow_hollow_is_a_hole_and_a_star_is_none(bench):
 def toy(bench, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stars")
     (folder / "data" / "cfhtls").mkdir(parents=True)
-    frame = bench.scenes.draw("A", "development", 3, 2, 128).image
+    frame = bench.star_scenes.draw("A", "development", 3, 2, 128).image
     fits.writeto(folder / "data" / "cfhtls" / "CFHTLS-test_g.fits", frame)
     own = ["--scenes", "2", "--side", "128", "--sets", "A", "D", "S"]
     own += ["--cache", str(folder / "kept"), "--out", str(folder)]

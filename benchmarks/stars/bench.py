@@ -12,8 +12,8 @@ from cache import Cache
 from common.bootstrap import pair, resampled
 from jobs import Row, Task
 from real import DATA
-from scenes import KINDS, SIDE
 from scoring import means
+from star_scenes import KINDS, SIDE
 
 SEED = 82061
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from arms import ARMS, COHEN, MASK, PSF
 from bench import Bench
-from scenes import draw
+from star_scenes import draw
 
 SETS, WIDE = ("C", "D"), 160
 OPENING = ARMS[2]

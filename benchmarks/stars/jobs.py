@@ -14,7 +14,6 @@ import real
 import shapes
 from arms import Arm, Removed
 from fingerprint import digest
-from scenes import Scene, draw
 from scoring import (
     FAINTEST,
     GONE,
@@ -25,6 +24,7 @@ from scoring import (
     share_left,
     spread,
 )
+from star_scenes import Scene, draw
 
 from bgrem_core.errors import BGRemError
 
@@ -192,11 +192,13 @@ def frame(task: Task) -> Row:
 
 def _code(what: str) -> str:
     """Return what measuring does; what an arm does is in its own key."""
-    own = ("lines", "shapes", "scenes", "scoring") if what != "frame" else ("real",)
+    own = (
+        ("lines", "shapes", "star_scenes", "scoring") if what != "frame" else ("real",)
+    )
     return f"{digest(*own, apart=('arms',))} {digest('jobs', apart=_APART)}"
 
 
-_APART = ("arms", "real", "lines", "shapes", "scenes", "scoring", "fingerprint")
+_APART = ("arms", "real", "lines", "shapes", "star_scenes", "scoring", "fingerprint")
 
 
 def _plain(value: Any) -> Any:

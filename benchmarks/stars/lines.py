@@ -5,9 +5,9 @@ from functools import cache
 
 import numpy as np
 import sep
-from scenes import Scene, streak_lights
 from scipy import ndimage
 from skimage.transform import hough_line, hough_line_peaks
+from star_scenes import Scene, streak_lights
 
 FLAT, SMOOTH, MESH, BRIGHT = 15, 1.0, 32, 2.5
 """Window of the median that is taken off, width of the Gaussian, mesh of the noise, all

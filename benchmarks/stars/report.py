@@ -8,9 +8,9 @@ from common.tables import Part, Rows, page, signed, target_rows
 from further import RATES
 from lines import ANGLE, APART, SHORT
 from real import LEVEL, ROUND, SMALL
-from scenes import SETS
 from scoring import FAINTEST, GONE, MATCH, TOP
 from shapes import BRIGHT, NEAR
+from star_scenes import SETS
 from targets import targets
 
 MEASURES = (

@@ -33,7 +33,7 @@ from bench import SEED, Bench
 from cache import VERSION, Cache
 from common.command import pool, read, replace
 from fingerprint import digest
-from scenes import KINDS, SETS, SIDE
+from star_scenes import KINDS, SETS, SIDE
 
 from bgrem_core.errors import BGRemError
 

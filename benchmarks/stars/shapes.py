@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-from scenes import Scene, stamp
 from scipy import fft
 from scipy.optimize import least_squares
 from scoring import circle
+from star_scenes import Scene, stamp
 
 NEAR = 3.0
 """Half-light radii within which a star stands on a galaxy."""
