@@ -4,16 +4,22 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from bgrem_core.growth import Profile
 from bgrem_core.psf import measure_fwhm
 from bgrem_core.simulate.starlight import StarPsf
 from bgrem_core.simulate.stars import draw_star_field, preset
+from bgrem_core.stars.classify import classify
+from bgrem_core.stars.fitted import render
 from bgrem_core.stars.heal import heal, spanned
 from bgrem_core.stars.lines import flatten
 from bgrem_core.stars.matched_zero import Filter, find_peaks
+from bgrem_core.stars.options import StarOptions
 from bgrem_core.stars.pixels import fit_noise, level_of
+from bgrem_core.stars.remove import remove
 from bgrem_core.stars.saturation import estimate_level
 from bgrem_core.stars.shape import measure_shapes, widened
 from bgrem_core.stars.solve import solve
+from bgrem_core.stars.sources import start
 from bgrem_core.stars.spline_psf import SplinePsf
 from bgrem_core.stars.starlist import Stars, light_of, reach_of
 from bgrem_core.stars.width import measure_psf
@@ -268,3 +274,57 @@ def _inside(psf, radius):
     step = np.arange(-psf.half, psf.half + 1)
     stamp = psf.stamps(np.zeros(1), np.zeros(1), psf.half).ravel()
     return stamp[(np.hypot(step[:, None], step) <= radius).ravel()].sum()
+
+
+def field_of(light, sigma=1.0, seed=12):
+    """Return a fit of a plane, without stars, that knows the PSF."""
+    z = light + sigma * np.random.default_rng(seed).normal(size=light.shape)
+    profile = Profile(fwhm=3.0, beta=3.2)
+    none = np.zeros(z.shape, bool)
+    return start(z, ~none, none, profile=profile)
+
+
+def test_nuclei_of_galaxies_are_no_wings_of_stars():
+    rng = np.random.default_rng(11)
+    shape = (240, 240)
+    free = stars([60.0, 180.0, 120.0, 60.0], [60.0, 70.0, 190.0, 180.0],
+                 [8e3, 6e3, 7e3, 5e3])  # fmt: skip
+    nuclei = stars([120.0, 190.0, 30.0], [110.0, 140.0, 120.0], [2e4, 2e4, 2e4])
+    psf = model(shape=shape)
+    light = light_of(psf, free.plus(nuclei), np.full(7, 21))
+    y, x = np.mgrid[:240, :240]
+    halos = sum(
+        60 * np.exp(-np.hypot(x - a, y - b) / 8)
+        for a, b in zip(nuclei.x, nuclei.y, strict=True)
+    )
+    image = light + halos + rng.normal(size=shape)
+    result = remove(image[None].astype(np.float32), np.zeros(shape, bool))
+    near = np.hypot(x - 60, y - 60) < 15
+    taken = result.stars[0][near].sum()
+    assert taken == pytest.approx(light[near].sum(), rel=0.06)
+
+
+@pytest.mark.parametrize(("again", "stays"), [(False, False), (True, True)])
+def test_what_was_a_star_stays_one_unless_it_is_much_wider(again, stays):
+    shape = (120, 120)
+    one = stars([60.2], [59.7], [3e4])
+    wide = StarPsf(fwhm=3.85, beta=3.2, halo=0.05)
+    there = SplinePsf.of(wide.density, half=21, fine=2, shape=shape)
+    fit = field_of(light_of(there, one, np.array([21])))
+    fit.stars, fit.snr, fit.spread = one, np.array([500.0]), np.array([np.nan])
+    render(fit)
+    classify(fit, StarOptions(), strict=True, final=True, again=again)
+    assert 0.069 < (fit.spread[0] if stays else 0.07) < 0.097
+    assert (len(fit.stars) == 1) is stays
+
+
+def test_hot_pixels_are_no_stars():
+    light = np.zeros((120, 120))
+    hot = stars(*np.meshgrid([30.0, 60.0, 90.0], [30.0, 60.0, 90.0]), np.ones(9))
+    hot = stars(hot.x.ravel(), hot.y.ravel(), np.full(9, 60.0))
+    light[hot.y.astype(int), hot.x.astype(int)] = 20.0
+    fit = field_of(light)
+    fit.stars, fit.snr, fit.spread = hot, np.full(9, 12.0), np.full(9, np.nan)
+    render(fit)
+    classify(fit, StarOptions(), strict=True, final=True)
+    assert not len(fit.stars)

@@ -32,14 +32,23 @@ _TENTATIVE, _WIDE = 20.0, 0.13
 # Without the line through a source: least share of its light, width over that which is
 # asked for, slack by its error and by the line; length, match, roughness as above.
 _STAR, _WIDER, _FLAT_DOUBT, _FLAT_LINE = 0.6, 1.15, 0.25, 0.15
+_AGAIN, _SHARP = 1.4, 0.12
 _FLAT_LENGTH, _FLAT_MATCH, _KNOTTY = 0.35, 0.65, 0.6
 
 
-def classify(fit: Fitted, options: "StarOptions", *, strict: bool, final: bool) -> None:
+def classify(
+    fit: Fitted,
+    options: "StarOptions",
+    *,
+    strict: bool,
+    final: bool,
+    again: bool = False,
+) -> None:
     """Part stars from what is wider or longer than the PSF.
 
     Before the end bright doubtful sources stay in the fit: crowded stars are known only
-    once their neighbours are.
+    once their neighbours are. What was a star just now and is looked at again, without
+    its doubtful neighbours, stays one unless it is much wider.
     """
     if not len(fit.stars) or not options.keep_extended:
         return
@@ -47,7 +56,8 @@ def classify(fit: Fitted, options: "StarOptions", *, strict: bool, final: bool) 
     shapes = measure_shapes(
         fit.left, fit.expected, fit.good, fit.psf, wide, fit.stars, fwhm=fit.fwhm
     )
-    is_star = _is_star(fit, shapes, wide, options, strict=strict)
+    usual = _AGAIN if again else 1.0
+    is_star = _is_star(fit, shapes, wide, options, strict=strict, usual=usual)
     fit.spread = np.where(fit.stars.hole > 0, np.nan, shapes.spread)
     if not final:
         is_star |= (
@@ -66,6 +76,7 @@ def _is_star(
     options: "StarOptions",
     *,
     strict: bool,
+    usual: float,
 ) -> "Bools":
     slack = 1.0 if strict else 1.5
     s, (ny, nx) = fit.stars, fit.z.shape
@@ -93,8 +104,9 @@ def _is_star(
     if strict:
         # No piece of a line may vouch for the next one: none is believed at first.
         held = s.hole > 0
-        flat = _flattened(fit, shapes, wide, held, options)
-        flat = _flattened(fit, shapes, wide, out & flat | held, options)
+        flat = _flattened(fit, shapes, wide, held, options, usual)
+        near = out & flat | held
+        flat = _flattened(fit, shapes, wide, near, options, usual)
         flat &= fit.snr > options.threshold * clutter**_KNOTTY
         out = np.where(edge, out, flat)
     return np.asarray(out | (s.hole > 0))
@@ -106,6 +118,7 @@ def _flattened(
     wide: "SplinePsf",
     certain: "Bools",
     options: "StarOptions",
+    usual: float,
 ) -> "Bools":
     """Return which sources are stars beside the lines that run through them."""
     s, seen = fit.stars, fit.left
@@ -119,14 +132,15 @@ def _flattened(
     flat = flatten(seen, fit.good, fit.psf, wide, own, fwhm=fit.fwhm)
     share = np.clip(flat.height / np.maximum(flat.flux, 1e-300), 0, 1)
     limit = (
-        _WIDER * options.spread_max
+        usual * _WIDER * options.spread_max
         + _FLAT_DOUBT * shapes.spread_error
         + _FLAT_LINE * share
     )
     out = (flat.flux > _STAR * s.flux) & (flat.spread < limit)
-    return np.asarray(
-        out & (shapes.length < _FLAT_LENGTH) & (shapes.match > _FLAT_MATCH)
-    )
+    # Hot pixels are narrower than the PSF, stars only by what is beside them.
+    sharp = shapes.spread < -_SHARP - shapes.spread_error
+    out &= shapes.match > np.where(sharp, _MATCH, _FLAT_MATCH)
+    return np.asarray(out & (shapes.length < _FLAT_LENGTH))
 
 
 def _clutter(fit: Fitted) -> "Floats":

@@ -17,8 +17,8 @@ from bgrem_core.stars.pixels import coarse_level, fit_noise, smooth_level
 from bgrem_core.stars.saturation import saturated_stars
 from bgrem_core.stars.solve import solve
 from bgrem_core.stars.spline_psf import SplinePsf
-from bgrem_core.stars.starlist import Stars
-from bgrem_core.stars.wings import with_wings
+from bgrem_core.stars.starlist import Stars, places
+from bgrem_core.stars.wings import rim_levels, with_wings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +34,9 @@ FEWEST = 3
 """Stars that a PSF needs."""
 _MOST, _WINGS = 60, 20
 _BORDER = 3
+#: Ring in which the surroundings of stars are judged, FWHM; most light in it, of that
+#: of the star.
+_AROUND, _SURROUNDED = (1.5, 4.5), 0.08
 _FIRST = 12.0
 """Least S/N of the first pass: it is for the PSF."""
 
@@ -113,7 +116,7 @@ def search(fit: Fitted, options: "StarOptions") -> Generator[int, None, None]:
         _refine(fit, 1)
         if last:
             # What was left may show that its neighbours are no stars either.
-            classify(fit, options, strict=True, final=True)
+            classify(fit, options, strict=True, final=True, again=True)
             _refine(fit, 1)
         if options.method == "psf":
             _learn(fit, varying=k > 0)
@@ -213,10 +216,11 @@ def _learn(fit: Fitted, *, varying: bool) -> None:
     if len(bright) < FEWEST:
         return
     bright = bright[np.argsort(-s.flux[bright])][:_MOST]
+    seen = np.where(fit.good, fit.z - fit.light, 0.0)
+    bright = bright[_stand_free(fit, seen, s.pick(bright))]
     fit.learnt = len(bright)
     # Wings first: what they take is not sought in the core.
     brightest = s.pick(bright[:_WINGS])
-    seen = np.where(fit.good, fit.z - fit.light, 0.0)
     fit.psf = with_wings(
         fit.psf, seen, fit.weight, brightest, first=fit.first, fwhm=fit.fwhm
     )
@@ -227,6 +231,28 @@ def _learn(fit: Fitted, *, varying: bool) -> None:
     )  # fmt: skip
     fit.stars = replace(s, flux=s.flux * factor)
     render(fit)
+
+
+def _stand_free(fit: Fitted, bare: "Floats", stars: Stars) -> "Bools":
+    """Return which stars are not in the midst of a galaxy or a cloud.
+
+    What surrounds those would become wings of the PSF, and dark discs round the others.
+    """
+    half = min(fit.psf.half, int(np.ceil(_AROUND[1] * fit.fwhm)))
+    step = np.arange(-half, half + 1)
+    away = np.hypot(step[:, None], step).ravel() / fit.fwhm
+    ring = (away > _AROUND[0]) & (away <= _AROUND[1])
+    place, inside = places(stars.x, stars.y, half, fit.psf.shape)
+    weight = np.where(inside, fit.weight.ravel()[place], 0.0)
+    values = bare.ravel()[place]
+    used = weight[:, ring] > 0
+    near = np.where(used, (values - rim_levels(values, weight, half))[:, ring], 0.0)
+    mean = near.sum(axis=1) / np.maximum(used.sum(axis=1), 1)
+    share = np.abs(mean) * ring.sum() / stars.flux
+    # On a nebula no star stands free: those that stand best must do.
+    limit = max(_SURROUNDED, 2 * float(np.quantile(share, 0.3)))
+    some: Bools = share <= max(limit, float(np.sort(share)[FEWEST - 1]))
+    return some
 
 
 def _resky(fit: Fitted) -> None:
