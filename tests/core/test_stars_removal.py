@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial import KDTree
 
-from bgrem_core.errors import ImageError, UsageError
+from bgrem_core.errors import ImageError
 from bgrem_core.simulate.stars import draw_star_field, preset
 from bgrem_core.stars.options import StarOptions
 from bgrem_core.stars.remove import iter_remove, remove
@@ -320,7 +320,3 @@ def test_what_does_not_fit_is_refused():
         remove(image[0], np.zeros((20, 20), bool))
     with pytest.raises(ImageError, match=r"mask of shape \(20, 19\)"):
         remove(image, np.zeros((20, 19), bool))
-    with pytest.raises(UsageError, match=r"amount=1\.5 is out of range"):
-        StarOptions(amount=1.5)
-    with pytest.raises(UsageError, match="method='net' is not known"):
-        StarOptions(method="net")

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-from bgrem_core.options import option, validate
-
 __all__ = ["StarOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StarOptions:
-    """What a user may say about the removal of stars.
+    """What may be said about the removal of stars; checked where it is asked for.
 
     Attributes
     ----------
@@ -36,50 +34,13 @@ class StarOptions:
         Share of the stars' light that is taken, 0 to 1.
     """
 
-    method: str = option(
-        default="psf",
-        help="subtract stars by their PSF, or fill all that they cover",
-        choices=("psf", "mask"),
-        advanced=True,
-    )
-    fwhm: float | None = option(
-        default=None, help="width of a star", unit="pix", range=(0.5, 60)
-    )
-    threshold: float = option(default=4.0, help="least S/N of a star", range=(2.5, 1e6))
-    saturation: float | None = option(
-        default=None, help="level of saturated pixels, in the unit of the image"
-    )
-    keep_extended: bool = option(
-        default=True, help="keep what is wider than a star: galaxies, knots"
-    )
-    spread_max: float = option(
-        default=0.06,
-        help="how much wider than the PSF a star may be",
-        range=(0, 1),
-        advanced=True,
-    )
-    passes: int = option(
-        default=3,
-        help="times that stars are searched for",
-        range=(1, 10),
-        advanced=True,
-    )
-    noise: bool = option(
-        default=False, help="give filled pixels noise like that around them"
-    )
-    seed: int = option(
-        default=0, help="of that noise", range=(0, 2**63 - 1), advanced=True
-    )
-    amount: float = option(
-        default=1.0, help="share of the stars' light that is taken", range=(0, 1)
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot be used.
-
-        Raises
-        ------
-        UsageError
-            A value is of the wrong kind or out of range.
-        """
-        validate(self)
+    method: str = "psf"
+    fwhm: float | None = None
+    threshold: float = 4.0
+    saturation: float | None = None
+    keep_extended: bool = True
+    spread_max: float = 0.06
+    passes: int = 3
+    noise: bool = False
+    seed: int = 0
+    amount: float = 1.0
