@@ -26,6 +26,7 @@ from bgrem_core.methods.common import (
 from bgrem_core.planes import LazyPlane, Plane
 from bgrem_core.progress import Progress, relabel
 from bgrem_core.separation import Separation
+from bgrem_core.settings import RunSettings
 from bgrem_core.sky import iter_sky
 from bgrem_core.sky_choice import choose_sky_scale
 from bgrem_core.stack import StackSeparation
@@ -171,8 +172,8 @@ def _denoised(
     """Take the noise, and no sky, off what is left."""
     from bgrem_core.methods.bgrem import BGREM, BGRemSettings
 
-    shared = {f.name for f in dataclasses.fields(type(settings).__mro__[1])}
-    common = {n: getattr(settings, n) for n in shared}
+    names = [f.name for f in dataclasses.fields(RunSettings)]
+    common = {name: getattr(settings, name) for name in names}
     left = dataclasses.replace(image, data=starless)
     steps = BGREM.iterate(left, BGRemSettings(sky_scale="none", **common))
     done: Separation = yield from relabel(
