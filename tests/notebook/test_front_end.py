@@ -9,7 +9,8 @@ import pytest
 # All that is in view is drawn, and nothing more is on its way.
 READY = '.bgrem[data-ready="1"][data-waiting="0"]'
 WAIT = 20_000
-LATER = "Number(document.querySelector('.bgrem').dataset.drawnAt) > window.before"
+# A frame draws what was asked for before it; the one after it has nothing left to draw.
+FRAMES = "new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 
 
 class Page:
@@ -38,8 +39,15 @@ class Page:
     def ready(self):
         self.page.wait_for_selector(READY)
 
+    def settle(self):
+        """Wait until what was asked for, by hand or by code, is drawn."""
+        self.js(FRAMES)
+        self.ready()
+
     def do(self, code, value=None):
         """Run something that changes what is drawn, and wait until it is."""
+        # A frame that was still on its way would be taken for the one waited for.
+        self.js(FRAMES)
         self.js("window.before = performance.now()")
         self.js(code, value)
         self.until(
@@ -260,17 +268,15 @@ def test_contrast_is_dragged_and_reset(done):
     mouse.move(x, y)
     mouse.down(button="right")
     mouse.move(x - 100, y, steps=3)
-    done.js("window.before = performance.now()")
     mouse.move(x - 120, y)
     mouse.up(button="right")
-    done.until(LATER)
+    done.settle()
     assert done.colour("original", 100, 80) != before
     assert done.sent("click") == []
     assert done.view()[:2] == [100, 80]
     done.focus()
-    done.js("window.before = performance.now()")
     done.key("r")
-    done.until(LATER)
+    done.settle()
     assert done.colour("original", 100, 80) == before
 
 
@@ -431,11 +437,10 @@ def test_wipe_shows_one_image_beside_the_other(done):
     original = done.colour("original", 90, 80)
     assert cleaned != original
     done.focus()
-    done.js("window.before = performance.now()")
     done.key("w")
     done.until("document.querySelector('.bgrem').dataset.mode === 'wipe'")
     done.until("document.querySelector('.bgrem').dataset.shown === 'original cleaned'")
-    done.ready()
+    done.settle()
     assert done.js("fake.state.mode") == "wipe"
     assert done.colour("original", 90, 80) == original
     box = done.page.locator("canvas[data-panel=original]").bounding_box()
@@ -444,10 +449,9 @@ def test_wipe_shows_one_image_beside_the_other(done):
     mouse.move(middle, height)
     mouse.down()
     mouse.move(middle - 200, height, steps=3)
-    done.js("window.before = performance.now()")
     mouse.move(middle - 250, height, steps=2)
     mouse.up()
-    done.until(LATER)
+    done.settle()
     assert done.colour("original", 90, 80) == cleaned
     assert done.view()[:2] == [100, 80]
 
