@@ -35,7 +35,7 @@ def model(fwhm=3.0, shape=(80, 90), fine=2, half=21, beta=3.2):
 
 def stars(x, y, flux):
     x, y, flux = (np.asarray(v, float) for v in (x, y, flux))
-    return Stars(x=x, y=y, flux=flux, hole=np.zeros(len(x)))
+    return Stars.at(x, y, flux)
 
 
 def test_splines_give_the_light_between_pixels():

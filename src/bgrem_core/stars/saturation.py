@@ -1,5 +1,6 @@
 """Saturated cores: the level where nobody gave one, and the stars behind them."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,7 +106,8 @@ def saturated_stars(
     radius = np.sqrt(area / np.pi)
     at_rim = np.interp(radius, np.arange(psf.half + 1), line)
     flux = np.maximum(height, 0) / np.maximum(at_rim, 1e-3 * line[0])
-    return Stars(x=middle[:, 1], y=middle[:, 0], flux=flux, hole=radius + 1.5)
+    out = Stars.at(middle[:, 1], middle[:, 0], flux)
+    return replace(out, hole=radius + 1.5)
 
 
 def _expected(fwhm: float) -> float:

@@ -15,6 +15,7 @@ from bgrem_core.stars.learn import learn, normalised
 from bgrem_core.stars.matched_zero import Filter, find_peaks
 from bgrem_core.stars.pixels import coarse_level, fit_noise, smooth_level
 from bgrem_core.stars.saturation import saturated_stars
+from bgrem_core.stars.settle import fluxes_again, hear_again, place_again
 from bgrem_core.stars.solve import solve
 from bgrem_core.stars.spline_psf import SplinePsf
 from bgrem_core.stars.starlist import Stars, places
@@ -117,6 +118,9 @@ def search(fit: Fitted, options: "StarOptions") -> Generator[int, None, None]:
         if last:
             # What was left may show that its neighbours are no stars either.
             classify(fit, options, strict=True, final=True, again=True)
+            if options.keep_extended:
+                hear_again(fit)
+            place_again(fit)
             _refine(fit, 1)
         if options.method == "psf":
             _learn(fit, varying=k > 0)
@@ -136,13 +140,16 @@ def fit_plane(fit: Fitted, stars: Stars) -> None:
     stars : Stars
         Places; the fluxes are a first guess.
     """
-    fit.stars = stars
+    free = np.zeros(len(stars), bool)
+    fit.stars = replace(stars, held=free)
+    fit.snr = np.zeros(len(stars))
     render(fit)
     for k in range(3):
         _refine(fit, 2 if k == 0 else 1, move=False)
         fit.spread = np.zeros(len(fit.stars))
         _learn(fit, varying=k > 0)
         _resky(fit)
+    fluxes_again(fit, stars.held)
     _refine(fit, 1, move=False)
 
 
@@ -158,7 +165,7 @@ def _detect(fit: Fitted, threshold: float) -> Stars:
     peaks = find_peaks(
         filtered, fit.left, fit.expected, threshold=threshold, border=border
     )
-    new = Stars(x=peaks.x, y=peaks.y, flux=peaks.flux, hole=np.zeros(len(peaks.x)))
+    new = Stars.at(peaks.x, peaks.y, peaks.flux)
     if len(fit.stars) and len(new):
         known = np.column_stack([fit.stars.x, fit.stars.y])
         near, at = spatial.KDTree(known).query(np.column_stack([new.x, new.y]))
@@ -175,9 +182,14 @@ def _refine(fit: Fitted, steps: int, *, move: bool = True) -> None:
         if not len(fit.stars):
             return
         # Wider where stars stand alone would gain little: noise and neighbours.
-        solved = solve(fit.left, fit.weight, fit.psf, fit.stars,
+        free = ~fit.stars.held
+        if not free.any():
+            return
+        solved = solve(fit.left, fit.weight, fit.psf, fit.stars.pick(free),
                        radius=max(1.6 * fit.fwhm, 2.3), move=move)  # fmt: skip
-        fit.stars, fit.snr = solved.stars, solved.snr
+        order = np.argsort(np.r_[np.flatnonzero(free), np.flatnonzero(~free)])
+        fit.snr = np.concatenate([solved.snr, fit.snr[~free]])[order]
+        fit.stars = solved.stars.plus(fit.stars.pick(~free)).pick(order)
         if move:
             pick(fit, _sound(fit))
         else:

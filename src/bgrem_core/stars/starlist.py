@@ -34,17 +34,28 @@ class Stars:
         Total flux.
     hole : ndarray of float64, shape (n,)
         Radius of the saturated core, pixels; 0 = not saturated.
+    held : ndarray of bool, shape (n,)
+        Place and flux are known from a closer look, and stay.
     """
 
     x: "Floats"
     y: "Floats"
     flux: "Floats"
     hole: "Floats"
+    held: "Bools"
 
     @classmethod
     def none(cls) -> "Stars":
         """Return an empty list."""
-        return cls(x=np.zeros(0), y=np.zeros(0), flux=np.zeros(0), hole=np.zeros(0))
+        return cls.at(np.zeros(0), np.zeros(0), np.zeros(0))
+
+    @classmethod
+    def at(cls, x: "Floats", y: "Floats", flux: "Floats") -> "Stars":
+        """Return stars at places, nothing of them held."""
+        return cls(
+            x=x, y=y, flux=flux, hole=np.zeros(len(x)),
+            held=np.zeros(len(x), bool),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         """Return the number of stars."""
