@@ -6,26 +6,29 @@ stars of one stamp size are evaluated, moved or differentiated at once.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
     Index = NDArray[np.intp]
 
-__all__ = ["SplinePsf", "grid_offsets"]
+__all__ = ["Placed", "SplinePsf", "grid_offsets"]
 
 _EDGE = 4
 """Coefficients kept beyond the stamp, so that every place has its 16."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SplinePsf:
     """Light of a star of unit flux, per pixel.
 
@@ -74,8 +77,32 @@ class SplinePsf:
         c[:n] = self.coefficients[:n]
         return replace(self, coefficients=c)
 
+    @cached_property
+    def rings(self) -> "Floats":
+        """Light that a twentieth of the pixels of each square ring exceeds, falling.
+
+        In the middle of the field; spikes count.
+        """
+        side = 2 * self.half + 1
+        base = replace(self, coefficients=self.coefficients[:1])
+        stamp = np.abs(base.stamps(np.zeros(1), np.zeros(1), self.half))
+        line = np.abs(np.arange(-self.half, self.half + 1))
+        ring = np.maximum(line[:, None], line[None, :])
+        stamp = stamp.reshape(side, side)
+        bright = np.array(
+            [np.quantile(stamp[ring == k], 0.95) for k in range(self.half + 1)]
+        )
+        # Falling: a star reaches as far as the last ring that is bright enough.
+        return np.asarray(np.maximum.accumulate(bright[::-1])[::-1])
+
     def stamps(
-        self, x: "Floats", y: "Floats", half: int, *, order: tuple[int, int] = (0, 0)
+        self,
+        x: "Floats",
+        y: "Floats",
+        half: int,
+        *,
+        order: tuple[int, int] = (0, 0),
+        disc: "Bools | None" = None,
     ) -> "Floats":
         """Return the light of unit stars on their stamps.
 
@@ -87,53 +114,90 @@ class SplinePsf:
             Half side of the stamps, at most that of the PSF; pixels.
         order : tuple of int, optional
             Derivatives to take along y and x, by the place of the star.
+        disc : ndarray of bool, shape ((2 half + 1) ** 2,), optional
+            Pixels of a stamp that are asked for; None = all.
 
         Returns
         -------
-        ndarray of float64, shape (n, (2 half + 1) ** 2)
+        ndarray of float64, shape (n, pixels)
             The stamp of a star is centred on the pixel nearest to it.
         """
-        side = 2 * half + 1
-        out = np.empty((len(x), side * side))
-        for some, weight, tap in self.groups(x, y, half, order=order):
-            basis = np.stack([c[t] for c in self.coefficients for t in tap])
-            out[some] = weight @ basis.reshape(len(basis), -1)
-        return out
+        return self.placed(x, y, half, orders=(order,), disc=disc).stamps(self)[:, 0]
 
     def back(self, x: "Floats", y: "Floats", half: int, stamps: "Floats") -> "Floats":
         """Return the transpose of `stamps`: light on stamps, summed on coefficients."""
-        total = np.zeros_like(self.coefficients)
-        side = 2 * half + 1
-        for some, weight, tap in self.groups(x, y, half):
-            sums = (weight.T @ stamps[some]).reshape(self.terms, len(tap), side, side)
-            for k in range(self.terms):
-                for j, at in enumerate(tap):
-                    total[k][at] += sums[k, j]
-        return total
+        return self.placed(x, y, half).back(self, stamps)
 
-    def groups(
-        self, x: "Floats", y: "Floats", half: int, *, order: tuple[int, int] = (0, 0)
-    ) -> "Iterator[tuple[Index, Floats, list[tuple[slice, slice]]]]":
-        """Yield stars that take the same copies: which, their weights, the copies."""
-        gy, wy = self._taps(y, order[0])
-        gx, wx = self._taps(x, order[1])
-        weight = (wy[:, :, None] * wx[:, None, :]).reshape(len(x), -1)
+    def placed(
+        self,
+        x: "Floats",
+        y: "Floats",
+        half: int,
+        *,
+        orders: "Sequence[tuple[int, int]]" = ((0, 0),),
+        disc: "Bools | None" = None,
+    ) -> "Placed":
+        """Return the weights of the splines for stars, whatever the coefficients are.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (n,)
+            Places, pixels, 0-based.
+        half : int
+            Half side of the stamps, at most that of the PSF; pixels.
+        orders : sequence of tuple of int, optional
+            Derivatives to take along y and x, by the place of the star.
+        disc : ndarray of bool, shape ((2 half + 1) ** 2,), optional
+            Pixels of a stamp that are asked for; None = all.
+
+        Returns
+        -------
+        Placed
+            For PSFs of the same half side, fineness, field and number of terms.
+        """
+        tap_y = {o: self._taps(y, o) for o in {o[0] for o in orders}}
+        tap_x = {o: self._taps(x, o) for o in {o[1] for o in orders}}
+        n = len(x)
+        parts = [tap_y[j][1][:, :, None] * tap_x[i][1][:, None, :] for j, i in orders]
+        weight = np.stack(parts, axis=1).reshape(n, len(orders), -1)
         if self.terms > 1:
             ny, nx = self.shape
             u = 2 * x / max(nx - 1, 1) - 1
             v = 2 * y / max(ny - 1, 1) - 1
             term = np.stack([np.ones_like(u), u, v], axis=1)[:, : self.terms]
-            weight = (term[:, :, None] * weight[:, None, :]).reshape(len(x), -1)
+            weight = term[:, None, :, None] * weight[:, :, None, :]
+            weight = weight.reshape(n, len(orders), -1)
+        gy, gx = tap_y[orders[0][0]][0], tap_x[orders[0][1]][0]
         key = (gy + 2 * self.fine) * 64 + gx + 2 * self.fine
+        rows: list[tuple[Index, Floats, int, int]] = []
         for one in np.unique(key):
             some = np.flatnonzero(key == one)
-            first = some[0]
-            tap = [
-                (self._copy(gy[first] + j, half), self._copy(gx[first] + i, half))
-                for j in (-1, 0, 1, 2)
-                for i in (-1, 0, 1, 2)
-            ]
-            yield some, weight[some], tap
+            rows.append((some, weight[some], int(gy[some[0]]), int(gx[some[0]])))
+        chosen = None if disc is None else np.flatnonzero(disc)
+        return Placed(number=n, orders=len(orders), half=half, chosen=chosen, rows=rows)
+
+    def copies(self, gy: int, gx: int, half: int) -> "Floats":
+        """Return a view of the shifted copies of the coefficients that stars take.
+
+        Parameters
+        ----------
+        gy, gx : int
+            First spline of the stars, along y and x.
+        half : int
+            Half side of the stamps, pixels.
+
+        Returns
+        -------
+        ndarray of float64, shape (terms, 4, 4, 2 half + 1, 2 half + 1)
+            Not to be written to: the copies overlap.
+        """
+        c, f, side = self.coefficients, self.fine, 2 * half + 1
+        start = f * (self.half - half) + _EDGE - 1
+        part = c[:, start + gy :, start + gx :]
+        t, y, x = part.strides
+        return as_strided(
+            part, (len(c), 4, 4, side, side), (t, y, x, f * y, f * x), writeable=False
+        )
 
     def _taps(self, at: "Floats", order: int) -> tuple["Index", "Floats"]:
         """Return the first spline and the weights of four, along one axis."""
@@ -143,10 +207,62 @@ class SplinePsf:
         weight = np.stack(_cubic(t, order), axis=1) * (-self.fine) ** order
         return first.astype(np.intp), weight
 
-    def _copy(self, shift: int, half: int) -> slice:
-        middle = self.fine * self.half + _EDGE
-        start = middle + shift - self.fine * half
-        return slice(start, start + self.fine * 2 * half + 1, self.fine)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Placed:
+    """Weights of the splines for stars at their places, for several PSFs in turn.
+
+    Attributes
+    ----------
+    number, orders : int
+        Of stars, and of derivatives.
+    half : int
+        Half side of the stamps, pixels.
+    chosen : ndarray of intp or None
+        Pixels of a stamp that are asked for; None = all.
+    rows : list of tuple
+        Stars that take the same copies of the coefficients: which; their weights, of
+        shape (n, derivatives, 16 terms); the first spline along y and x.
+    """
+
+    number: int
+    orders: int
+    half: int
+    chosen: "Index | None"
+    rows: "list[tuple[Index, Floats, int, int]]"
+
+    def stamps(self, psf: SplinePsf) -> "Floats":
+        """Return the light of unit stars, shape (n, derivatives, pixels)."""
+        pixels = (2 * self.half + 1) ** 2
+        if self.chosen is not None:
+            pixels = len(self.chosen)
+        out = np.empty((self.number, self.orders, pixels))
+        for some, weight, gy, gx in self.rows:
+            splines = weight.shape[2]
+            # All copies that a star takes, one a line.
+            basis = psf.copies(gy, gx, self.half).reshape(splines, -1)
+            if self.chosen is not None:
+                basis = basis[:, self.chosen]
+            light = (weight.reshape(-1, splines) @ basis).reshape(-1, *out.shape[1:])
+            if len(some) == self.number:
+                return light
+            out[some] = light
+        return out
+
+    def back(self, psf: SplinePsf, stamps: "Floats") -> "Floats":
+        """Return light on whole stamps, summed on the coefficients of a PSF."""
+        total = np.zeros_like(psf.coefficients)
+        side, f = 2 * self.half + 1, psf.fine
+        start = f * (psf.half - self.half) + _EDGE - 1
+        reach = f * (side - 1) + 1
+        for some, weight, gy, gx in self.rows:
+            sums = (weight[:, 0].T @ stamps[some]).reshape(-1, 4, 4, side, side)
+            for j in range(start + gy, start + gy + 4):
+                for i in range(start + gx, start + gx + 4):
+                    total[:, j : j + reach : f, i : i + reach : f] += sums[
+                        :, j - start - gy, i - start - gx
+                    ]
+        return total
 
 
 def grid_offsets(half: int, fine: int) -> tuple["Floats", "Floats"]:

@@ -77,7 +77,11 @@ class Stars:
 
 
 def places(
-    x: "Floats", y: "Floats", half: int, shape: tuple[int, int]
+    x: "Floats",
+    y: "Floats",
+    half: int,
+    shape: tuple[int, int],
+    disc: "Bools | None" = None,
 ) -> tuple["Index", "Bools"]:
     """Return the pixels of each star's stamp, and which of them are on the frame.
 
@@ -89,22 +93,31 @@ def places(
         Half side of a stamp.
     shape : tuple of int
         (ny, nx).
+    disc : ndarray of bool, shape ((2 half + 1) ** 2,), optional
+        Pixels of a stamp that are asked for; None = all.
 
     Returns
     -------
-    place : ndarray of intp, shape (n, (2 half + 1) ** 2)
+    place : ndarray of intp, shape (n, pixels)
         Flat index; 0 where not on the frame.
     inside : ndarray of bool, of that shape
         True = on the frame.
     """
     ny, nx = shape
+    row, col = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
     step = np.arange(-half, half + 1)
-    col = np.rint(x).astype(np.intp)[:, None] + step
-    row = np.rint(y).astype(np.intp)[:, None] + step
-    on_row, on_col = (row >= 0) & (row < ny), (col >= 0) & (col < nx)
-    inside = (on_row[:, :, None] & on_col[:, None, :]).reshape(len(x), -1)
-    place = (row[:, :, None] * nx + col[:, None, :]).reshape(len(x), -1)
-    return np.where(inside, place, 0), inside
+    dy, dx = np.repeat(step, len(step)), np.tile(step, len(step))
+    if disc is not None:
+        dy, dx = dy[disc], dx[disc]
+    place = (row * nx + col)[:, None] + (dy * nx + dx)
+    inside = np.ones(place.shape, bool)
+    cut = (row < half) | (row >= ny - half) | (col < half) | (col >= nx - half)
+    if cut.any():
+        j, i = row[cut, None] + dy, col[cut, None] + dx
+        on = (j >= 0) & (j < ny) & (i >= 0) & (i < nx)
+        place[cut] = np.where(on, place[cut], 0)
+        inside[cut] = on
+    return place, inside
 
 
 def reach_of(psf: "SplinePsf", flux: "Floats", faint: float) -> "Index":
@@ -124,20 +137,7 @@ def reach_of(psf: "SplinePsf", flux: "Floats", faint: float) -> "Index":
     ndarray of intp, shape (n,)
         At least 3, at most the half side of the PSF.
     """
-    middle = (np.array([0.0]), np.array([0.0]))
-    side = 2 * psf.half + 1
-    base = type(psf)(
-        coefficients=psf.coefficients[:1], half=psf.half, fine=psf.fine, shape=psf.shape
-    )
-    stamp = np.abs(base.stamps(*middle, psf.half)).reshape(side, side)
-    line = np.abs(np.arange(-psf.half, psf.half + 1))
-    ring = np.maximum(line[:, None], line[None, :])
-    # Per square ring the light that a twentieth of its pixels exceed: spikes count.
-    bright = np.array(
-        [np.quantile(stamp[ring == k], 0.95) for k in range(psf.half + 1)]
-    )
-    # Falling: a star reaches as far as the last ring that is bright enough.
-    bright = np.maximum.accumulate(bright[::-1])[::-1]
+    bright = psf.rings
     need = faint / np.maximum(flux, 1e-300)
     reach = np.searchsorted(-bright, -need, side="right")
     return np.clip(reach, 3, psf.half).astype(np.intp)
@@ -164,9 +164,11 @@ def light_of(psf: "SplinePsf", stars: Stars, reach: "Index") -> "Floats":
     total = np.zeros(ny * nx)
     for some, half in classes(reach, psf.half):
         x, y = stars.x[some], stars.y[some]
-        stamp = psf.stamps(x, y, half) * stars.flux[some, None]
+        stamp = psf.stamps(x, y, half)
+        stamp *= stars.flux[some, None]
         place, inside = places(x, y, half, psf.shape)
-        stamp[~inside] = 0
+        if not inside.all():
+            stamp[~inside] = 0
         total += np.bincount(place.ravel(), stamp.ravel(), minlength=ny * nx)
     return total.reshape(ny, nx)
 
