@@ -25,6 +25,8 @@ __all__ = ["Flattened", "flatten"]
 
 _ANGLES = 12
 _RADIUS = 2.0
+_CLEAR = 1e-9
+"""Least share of a line's power beside plane and star."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,32 +82,43 @@ def flatten(
     step = np.arange(-half, half + 1)
     disc = (np.hypot(step[:, None], step) <= max(_RADIUS * fwhm, 2.3)).ravel()
     x, y = stars.x, stars.y
-    place, inside = places(x, y, half, psf.shape)
-    place, inside = place[:, disc], inside[:, disc]
+    place, inside = places(x, y, half, psf.shape, disc)
     use = (inside & good.ravel()[place]).astype(float)
-    light = psf.stamps(x, y, half)[:, disc]
+    light = psf.stamps(x, y, half, disc=disc)
     pixels = (seen.ravel()[place] + stars.flux[:, None] * light) * use
     dy, dx = (d.ravel()[disc] for d in np.meshgrid(step, step, indexing="ij"))
     plane = _Plane(use, dx / max(half, 1), dy / max(half, 1))
     star, rest = plane.off(light), plane.off(pixels)
-    broad = plane.off(wide.stamps(x, y, half)[:, disc])
+    broad = plane.off(wide.stamps(x, y, half, disc=disc))
     ss, sp = _dot(star, star), _dot(star, rest)
-    gain = np.zeros(len(stars))
-    height, line = np.zeros(len(stars)), np.zeros_like(star)
+    gain, height = np.zeros(len(stars)), np.zeros(len(stars))
+    best = np.zeros(len(stars))
     across, profile = _cross(psf)
     u = dx + (np.rint(x) - x)[:, None]
     v = dy + (np.rint(y) - y)[:, None]
+
+    def lines(angle: "float | Floats") -> "Floats":
+        away = v * np.cos(angle)
+        away -= u * np.sin(angle)
+        out: Floats = np.interp(away, across, profile)
+        out *= use
+        return out
+
     for angle in np.pi * np.arange(_ANGLES) / _ANGLES:
-        away = v * np.cos(angle) - u * np.sin(angle)
-        one = plane.off(np.interp(away, across, profile))
-        sl = _dot(star, one)
-        free = np.maximum(_dot(one, one) - sl**2 / np.maximum(ss, 1e-300), 1e-300)
+        one = lines(angle)
+        # A plane off one of two factors is off their product.
+        sl, own = _dot(star, one), _dot(one, one)
+        free = plane.power(one, own) - sl**2 / np.maximum(ss, 1e-300)
         found = _dot(one, rest) - sl * sp / np.maximum(ss, 1e-300)
-        # A line shines: what is darker than its surroundings is none.
-        better = (found > 0) & (found**2 / free > gain)
+        # A line shines: what is darker than its surroundings is none. On few pixels it
+        # may be a plane or the star itself, and nothing but rounding is left of it.
+        clear = (found > 0) & (free > _CLEAR * own)
+        free = np.where(clear, free, 1.0)
+        better = clear & (found**2 / free > gain)
         gain[better] = (found**2 / free)[better]
         height[better] = (found / free)[better]
-        line[better] = one[better]
+        best[better] = angle
+    line = plane.off(lines(best[:, None]))
     rest = rest - height[:, None] * line
     with np.errstate(invalid="ignore", divide="ignore"):
         flux = _dot(star, rest) / ss
@@ -129,6 +142,13 @@ class _Plane:
             size = np.sqrt(_dot(one, one))[:, None]
             base.append(np.where(size > 1e-6, one / np.maximum(size, 1e-300), 0.0))
         self._base = base
+
+    def power(self, values: "Floats", own: "Floats") -> "Floats":
+        """Return the sum of squares of what `off` leaves of values; before: `own`."""
+        out = own
+        for one in self._base:
+            out = out - _dot(one, values) ** 2
+        return out
 
     def off(self, values: "Floats") -> "Floats":
         out = self._use * values

@@ -109,18 +109,16 @@ def measure_shapes(
     step = np.arange(-half, half + 1)
     disc = (np.hypot(step[:, None], step[None, :]) <= max(2 * fwhm, 2.3)).ravel()
     x, y = stars.x, stars.y
-    place, inside = places(x, y, half, psf.shape)
-    place, use = place[:, disc], (inside & good.ravel()[place])[:, disc].astype(float)
-
-    def stamps(of: SplinePsf, order: tuple[int, int] = (0, 0)) -> "Floats":
-        return of.stamps(x, y, half, order=order)[:, disc]
-
-    light = stamps(psf)
+    place, inside = places(x, y, half, psf.shape, disc)
+    use = (inside & good.ravel()[place]).astype(float)
+    light = psf.stamps(x, y, half, disc=disc)
+    orders = ((0, 0), (0, 2), (2, 0), (1, 1))
+    wider = wide.placed(x, y, half, orders=orders, disc=disc).stamps(wide)
     pixels = left.ravel()[place] + stars.flux[:, None] * light
     noise = variance.ravel()[place]
-    phi, broad = _centred(light, use), _centred(stamps(wide), use)
+    phi, broad = _centred(light, use), _centred(wider[:, 0], use)
     # Curvatures of a measured PSF are noisy; those of the widened one are not.
-    xx, yy, xy = (stamps(wide, order) for order in ((0, 2), (2, 0), (1, 1)))
+    xx, yy, xy = (wider[:, k] for k in (1, 2, 3))
     along, skew = _centred(xx - yy, use), _centred(2 * xy, use)
     own = _dot(phi, pixels)
     power = np.maximum(_dot(phi, light), 1e-300)

@@ -119,17 +119,24 @@ def _groups(
     for half in np.unique(reach):
         some = np.flatnonzero(reach == half)
         x, y, flux = stars.x[some], stars.y[some], stars.flux[some]
-        place, inside = places(x, y, int(half), psf.shape)
         step = np.arange(-half, half + 1)
         far = np.hypot(step[:, None], step[None, :]).ravel()
-        used = inside & (far <= stars.hole[some, None] + radius)
-        scale = np.where(used, root[place], 0.0)
-        parts = [psf.stamps(x, y, int(half)), np.ones_like(scale)]
+        edge = stars.hole[some] + radius
+        disc = far <= edge.max()
+        place, used = places(x, y, int(half), psf.shape, disc)
+        if edge.min() < edge.max():
+            used &= far[disc] <= edge[:, None]
+        scale = root[place]
+        if not used.all():
+            scale[~used] = 0.0
+        templates = np.empty((len(some), 4 if move else 2, scale.shape[1]))
+        orders = ((0, 0), (0, 1), (1, 0)) if move else ((0, 0),)
+        light = psf.placed(x, y, int(half), orders=orders, disc=disc).stamps(psf)
+        np.multiply(light[:, 0], scale, out=templates[:, 0])
+        templates[:, 1] = scale
         if move:
-            for order in ((0, 1), (1, 0)):
-                slope = psf.stamps(x, y, int(half), order=order)
-                parts.append(slope * flux[:, None])
-        templates = np.stack(parts, axis=1) * scale[:, None, :]
+            scale *= flux[:, None]
+            np.multiply(light[:, 1:], scale[:, None], out=templates[:, 2:])
         out.append(_Group(some, place, templates))
     return out
 
@@ -164,13 +171,20 @@ def _gradients(
     p = z.copy()
     rz = float(np.sum(r * z))
     first = rz
+    # All groups at once: a frame of pixels for each would take longer than its stars.
+    place = np.concatenate([np.zeros(0, np.intp), *(g.place.ravel() for g in groups)])
+    light = np.empty(len(place))
+    ends = np.cumsum([0, *(g.place.size for g in groups)])
+    parts = [
+        light[a:b].reshape(g.place.shape)
+        for g, a, b in zip(groups, ends[:-1], ends[1:], strict=True)
+    ]
     for _ in range(_STEPS):
         if rz <= _ENOUGH**2 * first or rz <= 0:
             break
-        image = np.zeros(pixels)
-        for g in groups:
-            light = np.einsum("nip,ni->np", g.templates, p[g.some])
-            image += np.bincount(g.place.ravel(), light.ravel(), minlength=pixels)
+        for g, part in zip(groups, parts, strict=True):
+            np.einsum("nip,ni->np", g.templates, p[g.some], out=part)
+        image = np.bincount(place, light, minlength=pixels)
         q = prior * p
         for g in groups:
             q[g.some] += np.einsum("nip,np->ni", g.templates, image[g.place])
