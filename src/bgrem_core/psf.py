@@ -80,6 +80,7 @@ def measure_fwhm(
     sigma: float,
     *,
     saturation: float | None = None,
+    fewest: int = _FEWEST,
 ) -> Psf | None:
     """Measure the PSF from the stars of a frame.
 
@@ -96,17 +97,19 @@ def measure_fwhm(
         Noise of a pixel in the unit of `data`.
     saturation : float, optional
         Level above which pixels are saturated.
+    fewest : int, optional
+        Stars without which the PSF is not asked for, at least three.
 
     Returns
     -------
     Psf or None
-        None where fewer than three stars are fit for it.
+        None where fewer stars are fit for it.
     """
     if min(data.shape) < 12 or not sigma > 0:
         return None
     flat, bad = _prepared(data, mask, sigma, saturation)
     found = _candidates(flat, bad)
-    if found is None:
+    if found is None or len(found[0]) < fewest:
         return None
     x, y, size, peak = found
     fits = []
@@ -119,7 +122,7 @@ def measure_fwhm(
             break
     fits = [fits[k] for k in _star_locus(fits)][:_MOST]
     fits = _consistent(fits)
-    return _summary(flat, bad, fits) if len(fits) >= _FEWEST else None
+    return _summary(flat, bad, fits) if len(fits) >= max(fewest, _FEWEST) else None
 
 
 def _prepared(
@@ -231,22 +234,17 @@ def _fit_star(
     peak = float(stamp[half - 1 : half + 2, half - 1 : half + 2].max())
     if _flat_topped(stamp, peak):
         return None
-    oy, ox = np.mgrid[-half : half + 1, -half : half + 1]
     # Equal weights: half of the maximum is to be right, not the logarithm of the wings.
     weight = good / max(1.0, 0.01 * peak)
-
-    def residual(p: _Floats) -> _Floats:
-        out: _Floats = ((_moffat(p, ox, oy) - stamp) * weight).ravel()
-        return out
-
     curve = 4 * 0.8 / size**2
     start = np.array([x - ix, y - iy, peak, 0.0, curve, curve, 0.0, 0.3])
-    low = [-2, -2, 0, -np.inf, 1e-4, 1e-4, -20, 0.01]
-    high = [2, 2, np.inf, np.inf, 20, 20, 20, 0.8]
-    start = np.clip(start, np.add(low, 1e-6), np.subtract(high, 1e-6))
+    low = np.array([-2, -2, 0, -np.inf, 1e-4, 1e-4, -20, 0.01])
+    high = np.array([2, 2, np.inf, np.inf, 20, 20, 20, 0.8])
+    start = np.clip(start, low + 1e-6, high - 1e-6)
+    miss = _Miss(stamp, weight, low, high)
     try:
         best = optimize.least_squares(
-            residual, start, bounds=(low, high), x_scale="jac", max_nfev=40
+            miss, start, jac=miss.slopes, bounds=(low, high), x_scale="jac", max_nfev=40
         )
     except ValueError:
         return None
@@ -257,12 +255,57 @@ def _fit_star(
     return _Fit(ix + dx, iy + dy, top, level, (a, b, c), q, chi)
 
 
-def _moffat(p: _Floats, ox: NDArray[np.intp], oy: NDArray[np.intp]) -> _Floats:
-    """Moffat in the inverse of its exponent, which a Gaussian has at zero."""
-    x, y, peak, level, a, b, c, q = p
+class _Miss:
+    """What a Moffat misses of a stamp, and its slopes by forward differences."""
+
+    def __init__(
+        self, stamp: _Floats, weight: _Floats, low: _Floats, high: _Floats
+    ) -> None:
+        half = stamp.shape[0] // 2
+        self._oy, self._ox = np.mgrid[-half : half + 1, -half : half + 1]
+        self._stamp, self._weight = stamp, weight
+        self._low, self._high = low, high
+
+    def __call__(self, p: _Floats) -> _Floats:
+        """Return the weighted misses of the eight numbers of a Moffat."""
+        return self._of(p[3] + p[2] * _profile(p, self._ox, self._oy))
+
+    def slopes(self, p: _Floats) -> _Floats:
+        """Return their changes with each number, all numbers moved at once."""
+        step = np.where(p >= 0, _STEP, -_STEP) * np.maximum(1.0, np.abs(p))
+        beyond = (p + step < self._low) | (p + step > self._high)
+        step = np.where(beyond, -step, step)
+        moved = p + step
+        base = _profile(p, self._ox, self._oy)
+        rows = np.tile(p, (8, 1))
+        rows[np.arange(8), np.arange(8)] = moved
+        # Peak and level leave the profile as it is.
+        bent = _profile(rows[_BENT].T[:, :, None, None], self._ox, self._oy)
+        ahead = np.empty((8, *base.shape))
+        ahead[_BENT] = p[3] + p[2] * bent
+        ahead[2] = p[3] + moved[2] * base
+        ahead[3] = moved[3] + p[2] * base
+        here = self._of(p[3] + p[2] * base)
+        change = ((ahead - self._stamp) * self._weight).reshape(8, -1) - here
+        out: _Floats = (change / (moved - p)[:, None]).T
+        return out
+
+    def _of(self, model: _Floats) -> _Floats:
+        out: _Floats = ((model - self._stamp) * self._weight).ravel()
+        return out
+
+
+_STEP = float(np.sqrt(np.finfo(float).eps))
+_BENT = np.array([0, 1, 4, 5, 6, 7])
+"""Numbers that change the profile: all but peak and level."""
+
+
+def _profile(p: _Floats, ox: NDArray[np.intp], oy: NDArray[np.intp]) -> _Floats:
+    """Moffat of unit peak in the inverse of its exponent, which a Gaussian has at 0."""
+    x, y, _, _, a, b, c, q = p
     dx, dy = ox - x, oy - y
     u = np.maximum(a * dx * dx + b * dy * dy + 2 * c * dx * dy, 0)
-    out: _Floats = level + peak * (1 + q * u) ** (-1 / q)
+    out: _Floats = (1 + q * u) ** (-1 / q)
     return out
 
 
@@ -345,4 +388,4 @@ def _model(fits: list[_Fit], half: int) -> _Floats:
     oy, ox = np.mgrid[-half : half + 1, -half : half + 1]
     a, b, c = np.median([f.matrix for f in fits], axis=0)
     q = float(np.median([f.inverse_beta for f in fits]))
-    return _moffat(np.array([0, 0, 1, 0, a, b, c, q]), ox, oy)
+    return _profile(np.array([0, 0, 1, 0, a, b, c, q]), ox, oy)

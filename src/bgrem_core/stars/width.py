@@ -63,8 +63,10 @@ def _of_parts(flat: "NDArray[np.float32]", bad: "Bools", sigma: float) -> Psf | 
             break
         a, b = max(ny - side, 0) // 2, max(nx - side, 0) // 2
         part = slice(a, a + side), slice(b, b + side)
-        psf = measure_fwhm(np.ascontiguousarray(flat[part]), bad[part], sigma)
-        if psf is not None and psf.n_stars >= _MANY:
+        psf = measure_fwhm(
+            np.ascontiguousarray(flat[part]), bad[part], sigma, fewest=_MANY
+        )
+        if psf is not None:
             return psf
     return measure_fwhm(flat, bad, sigma)
 
