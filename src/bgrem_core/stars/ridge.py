@@ -9,7 +9,6 @@ neighbour covers a part of a ray, a line covers it all.
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from bgrem_core.stars.starlist import Stars, light_of, reach_of
 
@@ -28,6 +27,8 @@ _BEND = 3
 """Rays, to either side of the opposite one, along which a line may go on."""
 _NEAR, _FAR = 1.6, 4.2
 _ROUNDS = 3
+_BLOCK = 128
+"""Sources whose rays are walked along at a time: few enough for the cache."""
 
 
 def off_ridges(
@@ -96,17 +97,51 @@ def _line_height(
     steps = np.arange(_NEAR * fwhm, _FAR * fwhm + 0.5, max(1.0, fwhm / 3))
     angle = 2 * np.pi * np.arange(_RAYS) / _RAYS
     dx, dy = np.cos(angle)[:, None] * steps, np.sin(angle)[:, None] * steps
-    x, y = stars.x[:, None, None] + dx, stars.y[:, None, None] + dy
+    height = np.empty(len(stars))
+    for a in range(0, len(stars), _BLOCK):
+        some = slice(a, a + _BLOCK)
+        x = stars.x[some, None, None] + dx
+        y = stars.y[some, None, None] + dy
+        height[some] = _best_pair(seen, good, x, y)
     ny, nx = seen.shape
-    col = np.clip(np.rint(x).astype(np.intp), 0, nx - 1)
-    row = np.clip(np.rint(y).astype(np.intp), 0, ny - 1)
-    usable = good[row, col] & (x > -0.5) & (y > -0.5) & (x < nx - 0.5) & (y < ny - 0.5)
-    value = ndimage.map_coordinates(seen, [y, x], order=1, mode="nearest")
-    value = np.where(usable, value, np.nan)
+    at = (
+        np.clip(np.rint(stars.y).astype(int), 0, ny - 1),
+        np.clip(np.rint(stars.x).astype(int), 0, nx - 1),
+    )
+    # The best of some ten independent pairs of rays, each the lower of two medians.
+    error = 1.2 * noise[at] / np.sqrt(len(steps))
+    return height, error
+
+
+def _best_pair(seen: "Floats", good: "Bools", x: "Floats", y: "Floats") -> "Floats":
+    """Return the height of the best two opposite rays round each of some sources.
+
+    Parameters
+    ----------
+    seen : ndarray of float64, shape (ny, nx)
+        Pixels.
+    good : ndarray of bool, shape (ny, nx)
+        Pixels to use.
+    x, y : ndarray of float64, shape (n, rays, steps)
+        Places on the rays.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Above the middle of all rays.
+    """
+    ny, nx = seen.shape
+    inside = (x > -0.5) & (y > -0.5) & (x < nx - 0.5) & (y < ny - 0.5)
+    x, y = np.clip(x, 0, nx - 1), np.clip(y, 0, ny - 1)
+    nearest = np.rint(y).astype(np.intp) * nx + np.rint(x).astype(np.intp)
+    usable = good.ravel()[nearest] & inside
+    value = _between(seen, x, y)
     # A ray with few pixels says nothing, and lets the other side decide.
-    many = usable.sum(axis=2) >= max(2, 0.6 * len(steps))
-    ordered = np.sort(np.where(usable, value, np.inf), axis=2)
-    rank = np.maximum((usable.sum(axis=2) - 1) // 2, 0)
+    number = usable.sum(axis=2)
+    many = number >= max(2, 0.6 * x.shape[2])
+    ordered = np.where(usable, value, np.inf)
+    ordered.sort(axis=2)
+    rank = np.maximum((number - 1) // 2, 0)
     ray = np.take_along_axis(ordered, rank[:, :, None], axis=2)[:, :, 0]
     ray = np.where(many, ray, np.nan)
     known = np.where(many, ray, np.inf)
@@ -121,10 +156,22 @@ def _line_height(
         opposite = np.maximum(opposite, np.roll(above, _RAYS // 2 + bend, axis=1))
     both = np.minimum(above, opposite)
     both[~np.isfinite(both)] = 0.0
-    at = (
-        np.clip(np.rint(stars.y).astype(int), 0, ny - 1),
-        np.clip(np.rint(stars.x).astype(int), 0, nx - 1),
-    )
-    # The best of some ten independent pairs of rays, each the lower of two medians.
-    error = 1.2 * noise[at] / np.sqrt(len(steps))
-    return both.max(axis=1), error
+    best: Floats = both.max(axis=1)
+    return best
+
+
+def _between(values: "Floats", x: "Floats", y: "Floats") -> "Floats":
+    """Return values between four pixels each, at places on the frame."""
+    ny, nx = values.shape
+    i, j = (np.minimum(v.astype(np.intp), max(n - 2, 0)) for v, n in ((x, nx), (y, ny)))
+    u, v = x - i, y - j
+    j *= nx
+    j += i
+    flat, right, down = values.ravel(), int(nx > 1), nx * int(ny > 1)
+    out = flat.take(j)
+    out += u * (flat.take(j + right) - out)
+    j += down
+    low = flat.take(j)
+    low += u * (flat.take(j + right) - low)
+    out += v * (low - out)
+    return out

@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import as_strided
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -136,6 +136,7 @@ class SplinePsf:
         *,
         orders: "Sequence[tuple[int, int]]" = ((0, 0),),
         disc: "Bools | None" = None,
+        flux: "Floats | None" = None,
     ) -> "Placed":
         """Return the weights of the splines for stars, whatever the coefficients are.
 
@@ -149,6 +150,8 @@ class SplinePsf:
             Derivatives to take along y and x, by the place of the star.
         disc : ndarray of bool, shape ((2 half + 1) ** 2,), optional
             Pixels of a stamp that are asked for; None = all.
+        flux : ndarray, shape (n,), optional
+            Of the stars; None = 1 each.
 
         Returns
         -------
@@ -160,6 +163,8 @@ class SplinePsf:
         n = len(x)
         parts = [tap_y[j][1][:, :, None] * tap_x[i][1][:, None, :] for j, i in orders]
         weight = np.stack(parts, axis=1).reshape(n, len(orders), -1)
+        if flux is not None:
+            weight *= flux[:, None, None]
         if self.terms > 1:
             ny, nx = self.shape
             u = 2 * x / max(nx - 1, 1) - 1
@@ -232,22 +237,26 @@ class Placed:
     rows: "list[tuple[Index, Floats, int, int]]"
 
     def stamps(self, psf: SplinePsf) -> "Floats":
-        """Return the light of unit stars, shape (n, derivatives, pixels)."""
+        """Return the light of the stars, shape (n, derivatives, pixels)."""
         pixels = (2 * self.half + 1) ** 2
         if self.chosen is not None:
             pixels = len(self.chosen)
         out = np.empty((self.number, self.orders, pixels))
-        for some, weight, gy, gx in self.rows:
-            splines = weight.shape[2]
-            # All copies that a star takes, one a line.
-            basis = psf.copies(gy, gx, self.half).reshape(splines, -1)
-            if self.chosen is not None:
-                basis = basis[:, self.chosen]
-            light = (weight.reshape(-1, splines) @ basis).reshape(-1, *out.shape[1:])
+        for some, light in self.parts(psf):
             if len(some) == self.number:
                 return light
             out[some] = light
         return out
+
+    def parts(self, psf: SplinePsf) -> "Iterator[tuple[Index, Floats]]":
+        """Yield some stars after others, and their light as `stamps` returns it."""
+        for some, weight, gy, gx in self.rows:
+            n, orders, splines = weight.shape
+            # All copies that a star takes, one a line.
+            basis = psf.copies(gy, gx, self.half).reshape(splines, -1)
+            if self.chosen is not None:
+                basis = basis[:, self.chosen]
+            yield some, (weight.reshape(-1, splines) @ basis).reshape(n, orders, -1)
 
     def back(self, psf: SplinePsf, stamps: "Floats") -> "Floats":
         """Return light on whole stamps, summed on the coefficients of a PSF."""

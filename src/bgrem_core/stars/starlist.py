@@ -161,16 +161,37 @@ def light_of(psf: "SplinePsf", stars: Stars, reach: "Index") -> "Floats":
         Exactly 0 where no stamp is.
     """
     ny, nx = psf.shape
-    total = np.zeros(ny * nx)
-    for some, half in classes(reach, psf.half):
-        x, y = stars.x[some], stars.y[some]
-        stamp = psf.stamps(x, y, half)
-        stamp *= stars.flux[some, None]
-        place, inside = places(x, y, half, psf.shape)
-        if not inside.all():
-            stamp[~inside] = 0
-        total += np.bincount(place.ravel(), stamp.ravel(), minlength=ny * nx)
-    return total.reshape(ny, nx)
+    row, col = np.rint(stars.y).astype(np.intp), np.rint(stars.x).astype(np.intp)
+    sizes = [
+        (some[near], half)
+        for some, half in classes(reach, psf.half)
+        for near in [
+            (row[some] >= -half) & (row[some] < ny + half)
+            & (col[some] >= -half) & (col[some] < nx + half)
+        ]
+    ]  # fmt: skip
+    # Frame enough for all stamps, so that none has to be cut.
+    pad = max(
+        (
+            int(max(half - low.min(), low.max() + half + 1 - n))
+            for some, half in sizes
+            if len(some)
+            for low, n in ((row[some], ny), (col[some], nx))
+        ),
+        default=0,
+    )
+    pad = max(pad, 0)
+    wide = nx + 2 * pad
+    total = np.zeros((ny + 2 * pad) * wide)
+    corner = (row + pad) * wide + col + pad
+    for some, half in sizes:
+        step = np.arange(-half, half + 1)
+        offsets = (step[:, None] * wide + step).ravel()
+        placed = psf.placed(stars.x[some], stars.y[some], half, flux=stars.flux[some])
+        for own, light in placed.parts(psf):
+            place = corner[some[own], None] + offsets
+            np.add.at(total, place.ravel(), light.ravel())
+    return total.reshape(ny + 2 * pad, wide)[pad : pad + ny, pad : pad + nx].copy()
 
 
 def classes(reach: "Index", most: int) -> "Iterator[tuple[Index, int]]":
