@@ -25,6 +25,8 @@ __all__ = ["Flattened", "flatten"]
 
 _ANGLES = 12
 _RADIUS = 2.0
+_BLOCK = 256
+"""Sources that are measured at a time: few enough for the cache."""
 _CLEAR = 1e-9
 """Least share of a line's power beside plane and star."""
 
@@ -56,6 +58,7 @@ def flatten(
     stars: Stars,
     *,
     fwhm: float,
+    asked: "Bools | None" = None,
 ) -> Flattened:
     """Measure sources without their lines.
 
@@ -72,12 +75,36 @@ def flatten(
         What is to be measured; the own light of each is put back.
     fwhm : float
         Pixels.
+    asked : ndarray of bool, shape (n,), optional
+        False = the source is not measured: flux and height 0, the spread infinite.
 
     Returns
     -------
     Flattened
         In the order of `stars`.
     """
+    n = len(stars)
+    flux, height, spread = np.zeros(n), np.zeros(n), np.full(n, np.inf)
+    which = np.arange(n) if asked is None else np.flatnonzero(asked)
+    cross = _cross(psf)
+    for a in range(0, len(which), _BLOCK):
+        some = which[a : a + _BLOCK]
+        flux[some], height[some], spread[some] = _measured(
+            seen, good, psf, wide, stars.pick(some), cross, fwhm
+        )
+    return Flattened(flux=flux, height=height, spread=spread)
+
+
+def _measured(
+    seen: "Floats",
+    good: "Bools",
+    psf: "SplinePsf",
+    wide: "SplinePsf",
+    stars: Stars,
+    cross: tuple["Floats", "Floats"],
+    fwhm: float,
+) -> tuple["Floats", "Floats", "Floats"]:
+    """Return flux, height and spread of some sources."""
     half = min(int(np.ceil(_RADIUS * fwhm)), psf.half)
     step = np.arange(-half, half + 1)
     disc = (np.hypot(step[:, None], step) <= max(_RADIUS * fwhm, 2.3)).ravel()
@@ -93,7 +120,7 @@ def flatten(
     ss, sp = _dot(star, star), _dot(star, rest)
     gain, height = np.zeros(len(stars)), np.zeros(len(stars))
     best = np.zeros(len(stars))
-    across, profile = _cross(psf)
+    across, profile = cross
     u = dx + (np.rint(x) - x)[:, None]
     v = dy + (np.rint(y) - y)[:, None]
 
@@ -124,9 +151,7 @@ def flatten(
         flux = _dot(star, rest) / ss
         spread = _dot(broad, rest) / _dot(broad, light) / flux - 1
     known = np.isfinite(spread) & (flux > 0)
-    return Flattened(
-        flux=np.nan_to_num(flux), height=height, spread=np.where(known, spread, np.inf)
-    )
+    return np.nan_to_num(flux), height, np.where(known, spread, np.inf)
 
 
 class _Plane:

@@ -9,7 +9,7 @@ References
 .. [1] Desai et al. 2012, ApJ 757, 83, section 3.3.2 (spread_model).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["Shapes", "measure_shapes", "widened"]
+
+_BLOCK = 256
+"""Sources that are measured at a time: few enough for the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,11 +104,29 @@ def measure_shapes(
     Shapes
         In the order of `stars`.
     """
-    n, half = len(stars), min(int(np.ceil(2 * fwhm)), psf.half)
-    if not n:
-        none = np.zeros(0)
-        return Shapes(spread=none, spread_error=none, length=none, length_error=none,
-                      match=none)  # fmt: skip
+    parts = [
+        _measured(left, variance, good, psf, wide, stars.pick(some), fwhm)
+        for a in range(0, len(stars), _BLOCK)
+        for some in [np.arange(a, min(a + _BLOCK, len(stars)))]
+    ]
+    return Shapes(
+        **{
+            f.name: np.concatenate([np.zeros(0), *(getattr(p, f.name) for p in parts)])
+            for f in fields(Shapes)
+        }
+    )
+
+
+def _measured(
+    left: "Floats",
+    variance: "Floats",
+    good: "NDArray[np.bool_]",
+    psf: SplinePsf,
+    wide: SplinePsf,
+    stars: Stars,
+    fwhm: float,
+) -> Shapes:
+    half = min(int(np.ceil(2 * fwhm)), psf.half)
     step = np.arange(-half, half + 1)
     disc = (np.hypot(step[:, None], step[None, :]) <= max(2 * fwhm, 2.3)).ravel()
     x, y = stars.x, stars.y
