@@ -87,7 +87,7 @@ def _is_star(
         sigma = np.sqrt(fit.variance)
         alone, ratio = off_ridges(
             np.where(fit.good, fit.z - fit.light, 0.0), sigma, fit.good, fit.psf, s,
-            fwhm=fit.fwhm, share=_SHARE, faint=FAINT * float(np.median(sigma)),
+            fwhm=fit.fwhm, share=_SHARE, faint=FAINT * fit.sigma,
         )  # fmt: skip
     # A bright star on a filament seems wider by some of it, half a star by anything.
     limit = slack * options.spread_max + _DOUBT * shapes.spread_error
@@ -125,11 +125,11 @@ def _flattened(
     doubt = s.pick(~certain)
     if len(doubt):
         # A line is one only with all of its pieces.
-        faint = FAINT * float(np.sqrt(np.median(fit.variance)))
-        reach = reach_of(fit.psf, doubt.flux, faint)
+        reach = reach_of(fit.psf, doubt.flux, FAINT * fit.sigma)
         seen = seen + np.where(fit.good, light_of(fit.psf, doubt, reach), 0.0)
     own = replace(s, flux=np.where(certain, s.flux, 0.0))
-    flat = flatten(seen, fit.good, fit.psf, wide, own, fwhm=fit.fwhm)
+    asked = (shapes.length < _FLAT_LENGTH) & (shapes.match > _FLAT_MATCH)
+    flat = flatten(seen, fit.good, fit.psf, wide, own, fwhm=fit.fwhm, asked=asked)
     share = np.clip(flat.height / np.maximum(flat.flux, 1e-300), 0, 1)
     limit = (
         usual * _WIDER * options.spread_max

@@ -52,8 +52,9 @@ class ErrorLaw:
             Of the shape of `light`.
         """
         bright = np.maximum(light, 0)
-        error = self.relative * bright if wrong is None else wrong
-        return np.asarray(self.photons * bright + error**2)
+        out = np.square(self.relative * bright if wrong is None else wrong)
+        out += self.photons * bright
+        return out
 
 
 def fit_errors(

@@ -80,27 +80,39 @@ class Fitted:
     spread: "Floats" = field(default_factory=lambda: np.zeros(0))
     extended: Stars = field(default_factory=Stars.none)
     learnt: int = 0
+    _typical: "tuple[Floats, float] | None" = field(default=None, init=False)
+
+    @property
+    def sigma(self) -> float:
+        """Noise of a typical pixel without stars."""
+        if self._typical is None or self._typical[0] is not self.variance:
+            self._typical = self.variance, float(np.sqrt(np.median(self.variance)))
+        return self._typical[1]
 
     @property
     def left(self) -> "Floats":
         """Pixels without sky and stars; 0 where not good."""
-        return np.where(self.good, self.z - self.sky - self.light, 0.0)
+        out = self.z - self.sky
+        out -= self.light
+        return np.where(self.good, out, 0.0)
 
     @property
     def expected(self) -> "Floats":
         """Variance of `left`."""
-        return self.variance + self.errors.variance(self.light, self.wrong)
+        out = self.errors.variance(self.light, self.wrong)
+        out += self.variance
+        return out
 
     @property
     def weight(self) -> "Floats":
         """Inverse variance, 0 where not good."""
-        return np.where(self.good, 1 / self.expected, 0.0)
+        out = self.expected
+        return np.where(self.good, np.divide(1, out, out=out), 0.0)
 
 
 def render(fit: Fitted) -> None:
     """Find the light of the stars anew."""
-    sigma = float(np.sqrt(np.median(fit.variance)))
-    reach = reach_of(fit.psf, fit.stars.flux, FAINT * sigma)
+    reach = reach_of(fit.psf, fit.stars.flux, FAINT * fit.sigma)
     fit.light = light_of(fit.psf, fit.stars, reach)
     fit.wrong = fit.errors.relative * fit.light
 
@@ -121,4 +133,4 @@ def brightness(fit: Fitted) -> "Floats":
     """Return S/N of each star over the noise of the sky alone."""
     core = fit.psf.stamps(*middle(fit), min(fit.psf.half, int(np.ceil(2 * fit.fwhm))))
     power = np.sqrt(np.sum(core**2))
-    return np.asarray(fit.stars.flux * power / np.sqrt(np.median(fit.variance)))
+    return np.asarray(fit.stars.flux * power / fit.sigma)
