@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import fft
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ __all__ = ["Filter", "Peaks", "find_peaks"]
 
 _LEAST = 0.2
 """Least share of the template's power on good pixels."""
+_ROUND = [(j, i) for j in (-1, 0, 1) for i in (-1, 0, 1) if j or i]
 
 
 class Filter:
@@ -87,14 +88,18 @@ class Filter:
 
     def _ahead_kernel(self, kernel: "Floats") -> "NDArray[np.complex128]":
         # Turned round: a correlation.
-        return np.asarray(fft.rfft2(kernel[::-1, ::-1], self._size))
+        rows = fft.rfft(kernel[::-1, ::-1], self._size[1], axis=1)
+        return np.asarray(fft.fft(rows, self._size[0], axis=0))
 
     def _inside(self, product: "NDArray[np.complex128]") -> "Floats":
-        whole = fft.irfft2(product, self._size)
-        # The middle of the kernel is at h; places before the frame wrap round.
-        moved = np.roll(whole, self._border - self._half, axis=(0, 1))
+        whole = fft.irfft2(product, self._size, overwrite_x=True)
         ny, nx = (n + 2 * self._border for n in self._shape)
-        return np.asarray(moved[:ny, :nx])
+        # The middle of the kernel is at h; places before the frame wrap round.
+        start = self._half - self._border
+        if start < 0:
+            whole = np.roll(whole, -start, axis=(0, 1))
+        start = max(start, 0)
+        return np.asarray(whole[start : start + ny, start : start + nx])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,8 +152,13 @@ def find_peaks(
         noise = np.sqrt(filtered.power * np.pad(variance, border, mode="edge"))
         snr = filtered.sums(z) / noise
     snr = np.where(np.isfinite(snr), snr, -np.inf)
-    top = (snr == ndimage.maximum_filter(snr, 3)) & (snr > threshold)
-    row, col = np.nonzero(top)
+    row, col = np.nonzero(snr > threshold)
+    top = np.ones(len(row), bool)
+    ny, nx = snr.shape
+    for j, i in _ROUND:
+        near = snr[np.clip(row + j, 0, ny - 1), np.clip(col + i, 0, nx - 1)]
+        top &= snr[row, col] >= near
+    row, col = row[top], col[top]
     order = np.argsort(-snr[row, col], kind="stable")
     row, col = row[order], col[order]
     dy, dx = _between(snr, row, col)
