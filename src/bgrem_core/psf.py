@@ -265,10 +265,13 @@ class _Miss:
         self._oy, self._ox = np.mgrid[-half : half + 1, -half : half + 1]
         self._stamp, self._weight = stamp, weight
         self._low, self._high = low, high
+        self._last = np.empty(0), np.empty(0)
 
     def __call__(self, p: _Floats) -> _Floats:
         """Return the weighted misses of the eight numbers of a Moffat."""
-        return self._of(p[3] + p[2] * _profile(p, self._ox, self._oy))
+        base = _profile(p, self._ox, self._oy)
+        self._last = p.copy(), base
+        return self._of(p[3] + p[2] * base)
 
     def slopes(self, p: _Floats) -> _Floats:
         """Return their changes with each number, all numbers moved at once."""
@@ -276,9 +279,12 @@ class _Miss:
         beyond = (p + step < self._low) | (p + step > self._high)
         step = np.where(beyond, -step, step)
         moved = p + step
-        base = _profile(p, self._ox, self._oy)
-        rows = np.tile(p, (8, 1))
-        rows[np.arange(8), np.arange(8)] = moved
+        # The profile there was asked for just before.
+        at, base = self._last
+        if not np.array_equal(at, p):
+            base = _profile(p, self._ox, self._oy)
+        rows = np.repeat(p[None], 8, axis=0)
+        np.fill_diagonal(rows, moved)
         # Peak and level leave the profile as it is.
         bent = _profile(rows[_BENT].T[:, :, None, None], self._ox, self._oy)
         ahead = np.empty((8, *base.shape))

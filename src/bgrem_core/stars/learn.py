@@ -72,7 +72,9 @@ def learn(
     w = w * np.minimum(1, _HUBER / np.maximum(off, 1e-9))
     w *= _quality(off, inside, psf.half, fwhm)[:, None]
     flux = stars.flux[:, None]
-    counts = psf.back(stars.x, stars.y, psf.half, flux**2 * w)[0]
+    placed = psf.placed(stars.x, stars.y, psf.half)
+    power = flux**2 * w
+    counts = placed.back(psf, power)[0]
     if not counts.max(initial=0.0) > 0:
         return psf, 1.0
     # Starlight is smooth: a weak pull to no change holds splines that nothing holds.
@@ -82,12 +84,12 @@ def learn(
 
     def normal(c: "Floats") -> "Floats":
         moved = replace(psf, coefficients=c)
-        light = moved.stamps(stars.x, stars.y, psf.half)
-        out: Floats = psf.back(stars.x, stars.y, psf.half, flux**2 * w * light)
-        total: Floats = out + prior * c + stiff * _bent(_bent(c))
+        total = placed.back(psf, power * placed.stamps(moved)[:, 0])
+        total += prior * c
+        total += stiff * _bent(_bent(c))
         return total
 
-    step = _gradients(normal, psf.back(stars.x, stars.y, psf.half, flux * w * r))
+    step = _gradients(normal, placed.back(psf, flux * w * r))
     dx, dy = grid_offsets(psf.half, psf.fine)
     distance = np.hypot(dx, dy)
     # A change over the field is that of the core; wings have no S/N for it.
