@@ -60,13 +60,19 @@ class Explained:
     flux: "Floats"
     error: "Floats"
 
+    @classmethod
+    def none(cls, parts: int) -> "Explained":
+        """Return an explanation of no source by so many parts."""
+        wide = np.zeros((0, parts))
+        return cls(np.zeros(0), wide, wide, wide, wide)
+
     def pick(self, which: "Bools") -> "Explained":
         """Return some of the sources."""
         return Explained(*(getattr(self, f.name)[which] for f in fields(self)))
 
 
 class Surroundings:
-    """Pixels round n sources, and all that changes across a line only.
+    """Pixels round n sources, and what is beside them: a plane, or more (`lines`).
 
     Parameters
     ----------
@@ -100,33 +106,29 @@ class Surroundings:
         level = np.sum(w * data, axis=1) / np.maximum(w.sum(axis=1), 1e-300)
         self.data = np.where(w > 0, data - level[:, None], 0.0)
         self.pixels = (w > 0).sum(axis=1)
-        self.prepare(self._lines((0.0,)))
-
-    def bent(self, bends: "Sequence[float]") -> "Surroundings":
-        """Return the same, where lines may bend: off by so many radii at the rim."""
-        out = copy(self)
-        out.prepare(self._lines(bends))
-        return out
-
-    def plain(self) -> "Surroundings":
-        """Return the same, where nothing but a plane is beside a source."""
-        out = copy(self)
         dx, dy = self._offsets()
-        out.prepare([np.stack([np.ones(len(dx)), dx, dy], axis=1)])
+        self.prepare([np.stack([np.ones(len(dx)), dx, dy], axis=1)])
+
+    def lines(self, bends: "Sequence[float]" = (0.0,)) -> "Surroundings":
+        """Return the same, where anything may be beside a source that follows a line.
+
+        Parameters
+        ----------
+        bends : sequence of float, optional
+            How far lines may be off at the rim of the pixels, in radii.
+        """
+        out = copy(self)
+        at, knot = self._offsets(), max(1.0, 0.5 * self.fwhm)
+        turns = np.pi * np.arange(_ANGLES) / _ANGLES
+        out.prepare(
+            [_across(*at, a, knot, self.half, bend) for a in turns for bend in bends]
+        )
         return out
 
     def _offsets(self) -> tuple["Floats", "Floats"]:
         step = np.arange(-self.half, self.half + 1.0)
         dy, dx = np.meshgrid(step, step, indexing="ij")
         return dx.ravel()[self._disc], dy.ravel()[self._disc]
-
-    def _lines(self, bends: "Sequence[float]") -> "list[Floats]":
-        knot = max(1.0, 0.5 * self.fwhm)
-        return [
-            _across(*self._offsets(), np.pi * k / _ANGLES, knot, self.half, bend)
-            for k in range(_ANGLES)
-            for bend in bends
-        ]
 
     def prepare(self, bases: "list[Floats]") -> None:
         """Solve the equations of all surroundings once, as far as they are known."""
@@ -201,6 +203,7 @@ class Surroundings:
         """Fit fluxes, and places in so many steps."""
         k, far, reach = x.shape[1], _FAR * self.fwhm / 3, _REACH * self.fwhm
         x0, y0 = self.stars.x[:, None], self.stars.y[:, None]
+        line = None
         for _ in range(steps):
             columns = self._columns(psf, x, y, long=long)
             first = len(columns)
@@ -208,14 +211,15 @@ class Surroundings:
                 f = flux[:, j, None]
                 columns += [f * self._stamps(psf, x[:, j], y[:, j], order)
                             for order in ((0, 1), (1, 0))]  # fmt: skip
-            found = self._solve(columns)[1]
+            # The line that serves best is sought at first and in the end.
+            _, found, _, line = self._solve(columns, line)
             flux, move = found[:, :k], found[:, first:].reshape(-1, k, 2)
             # Not out of the pixels that are looked at.
             x = x + np.clip(move[:, :, 0], -far, far)
             y = y + np.clip(move[:, :, 1], -far, far)
             x = np.clip(x, x0 - reach, x0 + reach)
             y = np.clip(y, y0 - reach, y0 + reach)
-        chi, found, error = self._solve(self._columns(psf, x, y, long=long))
+        chi, found, error, _ = self._solve(self._columns(psf, x, y, long=long))
         return Explained(chi, x, y, found[:, :k], error[:, :k])
 
     def _columns(
@@ -253,34 +257,41 @@ class Surroundings:
         out = light[n, rows[:, :, None], cols[:, None, :]].reshape(len(x), -1)
         return np.asarray(out[:, self._disc])
 
-    def _solve(self, parts: "list[Floats]") -> tuple["Floats", "Floats", "Floats"]:
-        """Fit c parts beside what serves best; give chi-squared, numbers, errors."""
+    def _solve(
+        self, parts: "list[Floats]", line: "Index | None" = None
+    ) -> tuple["Floats", "Floats", "Floats", "Index"]:
+        """Fit c parts beside a line, the best one if none is given for each source.
+
+        Gives chi-squared, the numbers, their errors, and which line it was.
+        """
         columns = np.stack(parts, axis=1)
         n, c, _ = columns.shape
         weighted = columns * self.weight[:, None, :]
         square = weighted @ columns.swapaxes(1, 2)
+        size = np.maximum(np.einsum("ncc->nc", square), 1e-30)
+        square[:, np.arange(c), np.arange(c)] += 1e-5 * size
         data = np.einsum("ncp,np->nc", weighted, self.data)
-        best = np.full(n, np.inf)
+        best, lines = np.full(n, np.inf), np.zeros(n, np.intp)
         found, error = np.zeros((n, c)), np.full((n, c), np.inf)
-        unit = np.arange(c)
-        flat = weighted.reshape(n * c, -1)
-        for b, inverse, known, rest in zip(
-            self._bases, self._inverse, self._known, self._rest, strict=True
-        ):
-            both = (flat @ b).reshape(n, c, -1)
-            through = both @ inverse
-            normal = square - through @ both.swapaxes(1, 2)
-            rhs = data - np.einsum("ncm,nm->nc", through, known)
-            size = np.maximum(np.einsum("ncc->nc", square), 1e-30)
-            normal[:, unit, unit] += 1e-5 * size
+        every = np.arange(n)
+        for k, b in enumerate(self._bases):
+            some = every if line is None else np.flatnonzero(line == k)
+            if not some.size:
+                continue
+            both = (weighted[some].reshape(len(some) * c, -1) @ b).reshape(
+                len(some), c, -1
+            )
+            through = both @ self._inverse[k][some]
+            normal = square[some] - through @ both.swapaxes(1, 2)
+            rhs = data[some] - np.einsum("ncm,nm->nc", through, self._known[k][some])
             covariance = np.linalg.inv(normal)
             numbers = np.einsum("nij,nj->ni", covariance, rhs)
-            chi = rest - np.einsum("ni,ni->n", numbers, rhs)
-            better = chi < best
-            best[better] = chi[better]
-            found[better] = numbers[better]
-            error[better] = np.sqrt(np.einsum("ncc->nc", covariance)[better])
-        return best, found, error
+            chi = self._rest[k][some] - np.einsum("ni,ni->n", numbers, rhs)
+            better = chi < best[some]
+            at = some[better]
+            best[at], lines[at], found[at] = chi[better], k, numbers[better]
+            error[at] = np.sqrt(np.einsum("ncc->nc", covariance)[better])
+        return best, found, error, lines
 
 
 def _better(old: Explained, new: Explained) -> Explained:

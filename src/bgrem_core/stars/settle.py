@@ -32,9 +32,13 @@ _GOOD, _WORSE = 1.6, 12.0
 _OTHER = 30.0
 #: By how much a plane has to be worse than lines for them to be needed.
 _NEEDED = 60.0
+#: Chi-squared by pixel up to which a star beside a plane is all there is.
+_SMOOTH = 1.25
 _ROUGH, _FAR_AHEAD, _BRIGHT, _DRAW = 2.6, 0.15, 15.0, 32.0
 #: The same for two stars instead of one, close and further apart.
 _SECOND, _FURTHER = 25.0, 45.0
+#: Chi-squared by pixel of other explanations between which two stars are tried.
+_NOT_YET, _HOPELESS = 1.1, 6.0
 #: Least flux of a star over its error; of each of two.
 _CLEAR, _EACH = 8.0, 6.0
 _APART, _CLOSE = (0.45, 2.2), 1.12
@@ -80,8 +84,10 @@ def hear_again(fit: Fitted) -> None:
 
 def _heard(fit: Fitted, doubtful: Stars) -> tuple[Stars, "Bools"]:
     """Return the stars among doubtful sources, and which sources those were."""
-    near, one = _look(fit, doubtful, lit=False)
+    near = _look(fit, doubtful, lit=False).lines()
+    one = _start(near, doubtful)
     known = near.none() - one.chi > _CLEAR**2
+    known &= one.chi < _HOPELESS * _free(near)
     which = np.zeros(len(doubtful), bool)
     if not known.any():
         return Stars.none(), which
@@ -105,13 +111,21 @@ def _doubles(
     near: Surroundings, one: Explained, wide: Explained
 ) -> tuple["Bools", Explained]:
     """Return which sources are two stars, and those pairs."""
-    two = near.pair(one)
-    out = _is_two(near, one, two, wide)
+    # Neither is what one of the others explains, nor what is far from all of them.
+    free = _free(near)
+    out = np.minimum(one.chi, wide.chi) > _NOT_YET * free
+    out &= (one.chi < _HOPELESS * free) & (wide.chi < _HOPELESS * free)
     if not out.any():
-        return out, two.pick(out)
+        return out, Explained.none(2)
+    near, one, wide = near.pick(out), one.pick(out), wide.pick(out)
+    two = near.pair(one)
+    some = _is_two(near, one, two, wide)
+    out[out] = some
+    if not some.any():
+        return out, Explained.none(2)
     # A bent filament is two straight ones, and those are two stars; unless it may bend.
-    bent = near.pick(out).bent(_BENDS)
-    one, two = one.pick(out), two.pick(out)
+    bent = near.pick(some).lines(_BENDS)
+    one, two = one.pick(some), two.pick(some)
     one = bent.stars_at(one.x, one.y, one.flux)
     two = bent.stars_at(two.x, two.y, two.flux)
     sure = _is_two(bent, one, two, bent.galaxy(one))
@@ -134,11 +148,16 @@ def place_again(fit: Fitted) -> None:
         return
     inside, (ny, nx) = _inside(fit, s), fit.z.shape
     off = (s.x < 0) | (s.y < 0) | (s.x > nx - 1) | (s.y > ny - 1)
-    near, one = _look(fit, s.pick(some), lit=True)
-    wide = near.galaxy(one)
-    at = np.flatnonzero(some)
     # On a smooth sky the joint fit knows better: it asks for a level only.
-    plain = near.plain().stars_at(one.x, one.y, one.flux)
+    near = _look(fit, s.pick(some), lit=True)
+    plain = _start(near, s.pick(some))
+    rough = plain.chi > _SMOOTH * _free(near)
+    at = np.flatnonzero(some)[rough]
+    if not at.size:
+        return
+    near, plain = near.pick(rough).lines(), plain.pick(rough)
+    one = _start(near, s.pick(at))
+    wide = near.galaxy(one)
     sure = plain.chi - one.chi > _NEEDED * np.maximum(one.chi / _free(near), 1)
     sure &= _is_one(near, one, wide) & (snr[at] > _PLACED) & inside[at]
     # Beside the frame anything looks like half a star: it has to be needed.
@@ -168,17 +187,16 @@ def fluxes_again(fit: Fitted, some: "Bools") -> None:
     """
     if not some.any():
         return
-    _, one = _look(fit, fit.stars.pick(some), lit=True, move=False)
+    stars = fit.stars.pick(some)
+    one = _start(_look(fit, stars, lit=True).lines(), stars, move=False)
     flux = fit.stars.flux.copy()
     flux[some] = np.maximum(one.flux[:, 0], 0)
     fit.stars = replace(fit.stars, flux=flux, held=fit.stars.held | some)
     render(fit)
 
 
-def _look(
-    fit: Fitted, stars: Stars, *, lit: bool, move: bool = True
-) -> tuple[Surroundings, Explained]:
-    """Return sources with their surroundings, each explained by one star."""
+def _look(fit: Fitted, stars: Stars, *, lit: bool) -> Surroundings:
+    """Return sources, whose light is in that of the fit or not, and what is there."""
     light = fit.light
     if not lit:
         faint = FAINT * float(np.sqrt(np.median(fit.variance)))
@@ -187,9 +205,13 @@ def _look(
     expected = fit.variance + fit.errors.variance(light, wrong)
     weight = np.where(fit.good, 1 / expected, 0.0)
     own = stars if lit else replace(stars, flux=np.zeros(len(stars)))
-    near = Surroundings(fit.z - fit.light, weight, fit.psf, own, fwhm=fit.fwhm)
+    return Surroundings(fit.z - fit.light, weight, fit.psf, own, fwhm=fit.fwhm)
+
+
+def _start(near: Surroundings, stars: Stars, *, move: bool = True) -> Explained:
+    """Explain each source by one star, starting from where it is said to be."""
     x, y, flux = stars.x[:, None], stars.y[:, None], stars.flux[:, None]
-    return near, near.stars_at(x, y, flux, move=move)
+    return near.stars_at(x, y, flux, move=move)
 
 
 def _is_one(near: Surroundings, one: Explained, wide: Explained) -> "Bools":
@@ -211,7 +233,7 @@ def _is_wide(near: Surroundings, one: Explained, wide: Explained) -> "Bools":
     out = (scale < _GOOD) & (one.chi - wide.chi > _OTHER * scale)
     if not out.any():
         return out
-    bent = near.pick(out).bent(_BENDS)
+    bent = near.pick(out).lines(_BENDS)
     again = bent.stars_at(one.x[out], one.y[out], one.flux[out])
     disc = bent.galaxy(again)
     scale = np.maximum(disc.chi / _free(bent), 1)
