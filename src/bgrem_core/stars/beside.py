@@ -37,7 +37,7 @@ _STEPS = 5
 _FAR, _REACH = 0.5, 1.5
 #: Separations of two stars that are tried, FWHM, and how the light is shared.
 _APART, _SHARES = (0.6, 1.0, 1.4), (0.5, 0.3)
-_DIRECTIONS = 8
+_DIRECTIONS = 6
 _GALAXIES = 0.35, 0.8, 1.6
 """Scale lengths of the discs that a galaxy may be, FWHM."""
 
