@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 from bgrem_core.display import format_value
 from bgrem_core.errors import ImageError
@@ -51,6 +52,8 @@ LEVEL = 64
 """Scale of the level under the photometric plane, pixels."""
 NEAR = 1.5
 """Distance within which a click means a star, FWHM."""
+_MOST_SATURATED = 0.5
+_EDGE = 0.25
 
 
 def iterate(
@@ -80,8 +83,8 @@ def _remove(
     if settings.way in DIFFUSIONS:
         bad = np.logical_or.reduce([f != 0 for f in flags])
         return (yield from iter_diffusion(data, bad, settings))
-    # Saturated stars are stars: they are taken by their wings.
-    bad = np.logical_or.reduce([(f & ~np.uint8(MaskBit.SATURATED)) != 0 for f in flags])
+    bad = np.logical_or.reduce([_unusable(f) for f in flags])
+    _check_saturated(flags, bad)
     levels = [p.saturation for p in planes if p.saturation is not None]
     options = StarOptions(
         method=settings.way, fwhm=planes[0].fwhm, threshold=settings.threshold,
@@ -89,6 +92,36 @@ def _remove(
         spread_max=settings.spread, noise=settings.noise, seed=settings.seed,
     )  # fmt: skip
     return (yield from iter_remove(data, bad, options))
+
+
+def _unusable(flags: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
+    """Return the pixels that say nothing of stars: saturated stars are stars."""
+    saturated = (flags & MaskBit.SATURATED) != 0
+    flat = saturated & ((flags & MaskBit.NO_COVERAGE) != 0)
+    if flat.any():
+        # Flat tops of many stars look like what no camera has seen; that takes up
+        # much of an edge.
+        label, count = ndimage.label(flat, np.ones((3, 3)))
+        rim = np.concatenate([label[0], label[-1], label[:, 0], label[:, -1]])
+        long = np.bincount(rim, minlength=count + 1) > _EDGE * min(flags.shape)
+        flat &= ~long[label]
+    known = np.uint8(MaskBit.SATURATED) | flat * np.uint8(MaskBit.NO_COVERAGE)
+    out: NDArray[np.bool_] = (flags & ~known) != 0
+    return out
+
+
+def _check_saturated(
+    flags: "list[NDArray[np.uint8]]", bad: "NDArray[np.bool_]"
+) -> None:
+    """Refuse frames in which saturated pixels leave no sky to see stars on."""
+    some = np.logical_or.reduce([(f & MaskBit.SATURATED) != 0 for f in flags])
+    count, usable = int(np.sum(some & ~bad)), int(np.sum(~bad))
+    if count > _MOST_SATURATED * usable:
+        raise ImageError(
+            f"{count} of the {usable} pixels that can be used are saturated: there is "
+            "no sky to see stars on",
+            hint="give their level with --saturation, in the unit of the image",
+        )
 
 
 def _separation(
@@ -249,7 +282,7 @@ def assumed(separation: Separation, _: "FindSettings") -> tuple[str, ...]:
     known, chosen = made.measured, made.settings
     fwhm = known["fwhm"]
     width = f"{fwhm:.2f} pix" if math.isfinite(fwhm) else "unknown"
-    told = "--fwhm" if separation.image.fwhm is None else "as told by --fwhm"
+    told = _told(separation.image.fwhm, fwhm)
     how = f"stars by {known['way']} (--stars-way)"
     how += f", from S/N {chosen['threshold']:g} on (--stars-threshold)"
     taken = f"{known['stars']} stars taken, {known['saturated']} of them saturated"
@@ -260,6 +293,15 @@ def assumed(separation: Separation, _: "FindSettings") -> tuple[str, ...]:
         f"{taken} (--saturation); {stay}",
         "sky stays in the image",
     )
+
+
+def _told(told: float | None, used: float) -> str:
+    """Say where the width comes from."""
+    if told is None or not math.isfinite(used):
+        return "--fwhm"
+    if told != used:
+        return f"not {told:g}, as told by --fwhm"
+    return "as told by --fwhm"
 
 
 STARS = Method(

@@ -130,7 +130,10 @@ def _flattened(
     own = replace(s, flux=np.where(certain, s.flux, 0.0))
     asked = (shapes.length < _FLAT_LENGTH) & (shapes.match > _FLAT_MATCH)
     flat = flatten(seen, fit.good, fit.psf, wide, own, fwhm=fit.fwhm, asked=asked)
-    share = np.clip(flat.height / np.maximum(flat.flux, 1e-300), 0, 1)
+    # Without light of its own a source is all line, and no star.
+    share = np.ones(len(s))
+    np.divide(flat.height, flat.flux, out=share, where=flat.flux > flat.height)
+    share = np.clip(share, 0, 1)
     limit = (
         usual * _WIDER * options.spread_max
         + _FLAT_DOUBT * shapes.spread_error

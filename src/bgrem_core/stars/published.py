@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgrem_core.errors import ImageError
 from bgrem_core.fill import fill_masked
 from bgrem_core.progress import Progress
 from bgrem_core.stars.chao_tsai import iter_chao_tsai
@@ -28,6 +29,10 @@ __all__ = ["ITERATIONS", "iter_diffusion"]
 
 ITERATIONS = {"cohen2021": 200, "perona-malik": 50, "chao-tsai": 10}
 """Of the papers."""
+_SPREADS = (
+    "{} spreads the light of stars over their surroundings, which the part 'stars' "
+    "shows as negative light; it has no list of stars"
+)
 
 
 def iter_diffusion(
@@ -47,35 +52,40 @@ def iter_diffusion(
     Returns
     -------
     StarRemoval
-        Without a list of stars: these methods have none.
+        Without a list of stars: these methods have none. A plane that is flat, or in
+        which the method finds no signal, is left as it is, with a notice.
 
     Yields
     ------
     Progress
         Stage "diffusion", after each step.
-
-    Raises
-    ------
-    ImageError
-        A plane is flat, or has no pixel that these methods would call signal.
     """
     number = settings.iterations or ITERATIONS[settings.way]
     starless, stars = planes.copy(), np.zeros_like(planes)
+    left: list[str] = []
     for k, plane in enumerate(planes):
         level = np.float32(np.median(plane[~bad])) if not bad.all() else np.float32(0)
         known = level + fill_masked(np.where(bad, 0, plane - level), bad)
-        grey = grey_map(known)
-        begun = last = grey.to_grey(known)
-        steps = _steps(begun, grey.background, number, settings)
-        for done, image in enumerate(steps, start=k * number + 1):
-            last = image
-            yield Progress(stage="diffusion", done=done, total=len(planes) * number)
+        try:
+            grey = grey_map(known)
+            begun = last = grey.to_grey(known)
+            steps = _steps(begun, grey.background, number, settings)
+            for done, image in enumerate(steps, start=k * number + 1):
+                last = image
+                yield Progress(stage="diffusion", done=done, total=len(planes) * number)
+        except ImageError as error:
+            which = f"plane {k}" if len(planes) > 1 else "the image"
+            left.append(f"{settings.way} leaves {which} as it is: {error.sentence}")
+            continue
         # Light above the grey levels was in none of them: it is a star's.
         change = grey.to_linear(last) - grey.to_linear(begun)
         beyond = known - grey.to_linear(begun)
         taken = np.where(bad, 0, np.maximum(beyond, 0) - change).astype(np.float32)
         stars[k] = taken
         starless[k] = np.where(taken == 0, plane, plane - taken)
+    notices = tuple(left)
+    if len(left) < len(planes):
+        notices = (_SPREADS.format(settings.way), *notices)
     none = np.zeros(0)
     return StarRemoval(
         starless=starless,
@@ -89,14 +99,8 @@ def iter_diffusion(
         fwhm=float("nan"),
         psf=np.zeros((len(planes), 0, 0)),
         sigma=np.full(len(planes), np.nan),
-        method=settings.way,
-        notices=(
-            (
-                f"{settings.way} spreads the light of stars over their surroundings, "
-                "which the part 'stars' shows as negative light; it has no list of "
-                "stars"
-            ),
-        ),
+        method=settings.way if len(left) < len(planes) else "none",
+        notices=notices,
     )  # fmt: skip
 
 

@@ -30,8 +30,9 @@ __all__ = ["iter_remove", "remove"]
 
 _STAGE = "stars"
 _OUTLIER, _OWN = 4.5, 0.3
-#: Difference between the width told and that of the stars, natural logarithm.
-_SURPRISE = 0.2
+#: Difference between the width told and that of the stars, natural logarithm; the
+#: second where that is no more than the width of a few tops.
+_SURPRISE, _ROUGH_SURPRISE = 0.2, 0.3
 _NARROW = 1.5
 #: Wings of stars on a nebula seem heavier than any seeing makes them.
 _BETAS = 2.4, 100.0
@@ -155,9 +156,11 @@ def _first_profile(
     sigma = float(np.sqrt(np.median(law.variance(sky))))
     psf = measure_psf(z, good, sigma)
     if psf is None:
-        if told is not None:
-            return Profile(fwhm=told), ()
         seen = rough_width(z - sky, good, sigma)
+        if told is not None:
+            if seen is None or abs(np.log(told / seen)) <= _ROUGH_SURPRISE:
+                return Profile(fwhm=told), ()
+            return Profile(fwhm=seen), (_OTHER.format(told, seen),)
         return Profile(fwhm=seen or 3.0), (_ROUGH.format(seen or 3.0),)
     measured = Profile.of(psf, psf.fwhm)
     measured = replace(measured, beta=float(np.clip(measured.beta, *_BETAS)))

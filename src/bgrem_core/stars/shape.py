@@ -160,12 +160,14 @@ def _measured(
         total = np.sqrt(np.maximum(_dot(_centred(pixels, use), pixels), 1e-300))
         match = own / np.sqrt(power) / total
         expected = np.sqrt(flux**2 * power / (flux**2 * power + _dot(use, noise)))
+        # Without a pixel to tell, as in the midst of saturated ones, nothing is alike.
+        likeness = match / expected
     return Shapes(
         spread=_known(spread),
         spread_error=_known(spread_error),
         length=_known(np.hypot(*parts)),
         length_error=_known(np.sqrt((variances[0] + variances[1]) / 2)),
-        match=np.nan_to_num(match / expected),
+        match=np.nan_to_num(likeness, posinf=0.0, neginf=0.0),
     )
 
 
