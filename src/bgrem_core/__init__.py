@@ -19,18 +19,26 @@ if TYPE_CHECKING:
     from bgrem_core.errors import BGRemError
     from bgrem_core.io import open_image, write
     from bgrem_core.models import list_models, load_model
+    from bgrem_core.stars.chao_tsai import chao_tsai
+    from bgrem_core.stars.cohen import cohen2021
+    from bgrem_core.stars.grey import grey_map
+    from bgrem_core.stars.perona_malik import perona_malik
     from bgrem_core.stars.recombine import recombine, screen, unscreen
 
 __all__ = [
     "BGRemError",
+    "chao_tsai",
     "clean",
+    "cohen2021",
     "find_sources",
+    "grey_map",
     "inspect",
     "iter_clean",
     "list_models",
     "load_model",
     "measure",
     "open_image",
+    "perona_malik",
     "recombine",
     "remove_stars",
     "remove_systematics",
@@ -41,9 +49,13 @@ __all__ = [
 
 _HOME = {
     "BGRemError": "errors",
+    "chao_tsai": "stars.chao_tsai",
+    "cohen2021": "stars.cohen",
+    "grey_map": "stars.grey",
     "list_models": "models",
     "load_model": "models",
     "open_image": "io",
+    "perona_malik": "stars.perona_malik",
     "recombine": "stars.recombine",
     "screen": "stars.recombine",
     "unscreen": "stars.recombine",

@@ -8,6 +8,7 @@ import pytest
 import slow_cohen
 import star_pictures
 
+import bgrem_core
 from bgrem_core.errors import ImageError, UsageError
 from bgrem_core.stars.asymmetry import STRAIGHT_AXES, asymmetry, mean_asymmetry
 from bgrem_core.stars.cohen import cohen2021, iter_cohen2021
@@ -268,3 +269,15 @@ def test_the_row_of_cohen_and_lu_in_their_table_is_reproduced(
     if not settings:
         published = star_pictures.picture("7e")
         assert star_pictures.psnr(published, out) > 40
+
+
+def test_what_lessons_call_is_in_the_package_itself():
+    image = nebula(1)
+    chosen = {"iterations": 8, "background": 15.0, "window": 6}
+    done = bgrem_core.cohen2021(image, **chosen)
+    for name in ("asymmetry", "enhancement", "conduction", "residue", "stop"):
+        assert getattr(done, name).shape == image.shape
+    np.testing.assert_array_equal(done.image, cohen2021(image, **chosen).image)
+    assert bgrem_core.perona_malik(image).shape == image.shape
+    assert bgrem_core.chao_tsai(image).shape == image.shape
+    assert bgrem_core.grey_map(image).to_grey(image).max() == 255

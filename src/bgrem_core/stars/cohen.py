@@ -62,8 +62,10 @@ def cohen2021(image: ArrayLike, **settings: Any) -> Diffusion:
     Returns
     -------
     Diffusion
-        The last step; its ``image`` is what the method calls starless. With `variant`
-        "code" it has the sum of the input: light is spread and not taken away.
+        The last step; its ``image`` is what the method calls starless, and its
+        ``asymmetry``, ``enhancement``, ``conduction``, ``residue`` and ``stop`` (B) are
+        what led there. With `variant` "code" the image has the sum of the input: light
+        is spread and not taken away.
 
     Raises
     ------

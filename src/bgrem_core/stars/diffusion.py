@@ -124,7 +124,8 @@ class Diffusion:
         (ny, nx), how fast the image changes, grey levels per step, mean of the last
         four; 0 until there are as many.
     stop : ndarray of bool
-        (ny, nx), True = the next step is stopped there; made from `residue`.
+        (ny, nx), True = the next step is stopped there (B = 0 in the paper, else 1);
+        made from `residue`.
     """
 
     iteration: int
