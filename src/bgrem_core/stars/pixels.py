@@ -1,12 +1,13 @@
 """Pixels on a scale of their own: robust level and spread, sky under stars, noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from bgrem_core.noise import difference
+from bgrem_core.stars.grain import WHITE, Grain, measure_grain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +19,7 @@ __all__ = ["Level", "NoiseLaw", "coarse_level", "fit_noise", "level_of", "smooth
 
 _BINS = 16
 _SCALED = 1.4826
+_STARS = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +72,14 @@ class NoiseLaw:
         Growth with the level, not negative: photon noise.
     least : float
         Variance never falls below this.
+    grain : Grain
+        Correlation of the noise of neighbours.
     """
 
     floor: float
     slope: float
     least: float
+    grain: Grain = field(default=WHITE)
 
     def variance(self, level: "Floats") -> "Floats":
         """Return the variance at each level."""
@@ -98,6 +103,24 @@ def fit_noise(z: "Floats", good: "Bools", level: "Floats") -> NoiseLaw:
     NoiseLaw
         On that scale.
     """
+    law = _white_law(z, good, level)
+    off = z - level
+    # Stars are beyond what most pixels do, whatever their noise.
+    usual = _SCALED * float(np.median(np.abs(off[good]))) if good.any() else 0.0
+    free = good & (np.abs(off) < _STARS * usual)
+    grain = measure_grain(off, np.sqrt(law.variance(level)), free)
+    if grain.white:
+        return law
+    # Differences see little of noise that varies slowly.
+    more = 1 / grain.gain
+    return replace(
+        law, floor=more * law.floor, slope=more * law.slope, least=more * law.least,
+        grain=grain,
+    )  # fmt: skip
+
+
+def _white_law(z: "Floats", good: "Bools", level: "Floats") -> NoiseLaw:
+    """Fit the law as if noise were white."""
     fine = difference(difference(z.astype(np.float32), 4, 0), 4, 1)
     near = ndimage.minimum_filter(good.astype(np.uint8), 5) > 0
     near[:2] = near[-2:] = False

@@ -11,6 +11,7 @@ from bgrem_core.errors import ImageError
 from bgrem_core.growth import Profile
 from bgrem_core.progress import Progress, drain
 from bgrem_core.stars.fitted import Fitted
+from bgrem_core.stars.grain import draw_grain
 from bgrem_core.stars.heal import heal
 from bgrem_core.stars.options import StarOptions
 from bgrem_core.stars.pixels import Level, coarse_level, fit_noise, level_of
@@ -248,8 +249,7 @@ def _noise(
     fit: Fitted, trust: "Floats", filled: "Bools", seed: int, plane: int
 ) -> "Floats":
     """Draw the noise that mixing and filling took away."""
-    rng = np.random.default_rng([seed, plane])
-    drawn = rng.standard_normal(fit.z.shape)
+    drawn = draw_grain(fit.law.grain, fit.z.shape, (seed, plane))
     lacking = np.where(filled, 1.0, np.clip(1 - trust, 0, 1))
     return np.asarray(drawn * np.sqrt(fit.variance * lacking))
 
