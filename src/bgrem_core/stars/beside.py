@@ -170,7 +170,9 @@ class Surroundings:
         self, x: "Floats", y: "Floats", flux: "Floats", *, move: bool = True
     ) -> Explained:
         """Explain each source by k stars, starting from (n, k) places and fluxes."""
-        return self._improve(self.psf, x, y, flux, _STEPS if move else 0)
+        return self._improve(
+            (self.psf,) * x.shape[1], x, y, flux, _STEPS if move else 0
+        )
 
     def pair(self, one: Explained) -> Explained:
         """Explain each source by two stars, from where one star was."""
@@ -188,28 +190,38 @@ class Surroundings:
         best = reduce(_better, tried)
         return self.stars_at(best.x, best.y, best.flux)
 
+    def on_disc(self, one: Explained) -> Explained:
+        """Explain each source by a star and a disc, each where it likes."""
+        discs = [widened(self.psf, scale * self.fwhm) for scale in _GALAXIES[1:]]
+        x, y = np.repeat(one.x, 2, axis=1), np.repeat(one.y, 2, axis=1)
+        flux = np.repeat(one.flux, 2, axis=1)
+        return reduce(
+            _better,
+            [self._improve((self.psf, d), x, y, flux, _STEPS) for d in discs],
+        )
+
     def galaxy(self, one: Explained) -> Explained:
         """Explain each source by a disc under the PSF, somewhat elongated."""
         discs = [widened(self.psf, scale * self.fwhm) for scale in _GALAXIES]
         return reduce(
             _better,
-            [self._improve(d, one.x, one.y, one.flux, 2, long=True) for d in discs],
+            [self._improve((d,), one.x, one.y, one.flux, 2, long=True) for d in discs],
         )
 
     def _improve(
-        self, psf: "SplinePsf", x: "Floats", y: "Floats", flux: "Floats", steps: int,
-        *, long: bool = False,
+        self, psfs: "Sequence[SplinePsf]", x: "Floats", y: "Floats",
+        flux: "Floats", steps: int, *, long: bool = False,
     ) -> Explained:  # fmt: skip
         """Fit fluxes, and places in so many steps."""
         k, far, reach = x.shape[1], _FAR * self.fwhm / 3, _REACH * self.fwhm
         x0, y0 = self.stars.x[:, None], self.stars.y[:, None]
         line = None
         for _ in range(steps):
-            columns = self._columns(psf, x, y, long=long)
+            columns = self._columns(psfs, x, y, long=long)
             first = len(columns)
             for j in range(k):
                 f = flux[:, j, None]
-                columns += [f * self._stamps(psf, x[:, j], y[:, j], order)
+                columns += [f * self._stamps(psfs[j], x[:, j], y[:, j], order)
                             for order in ((0, 1), (1, 0))]  # fmt: skip
             # The line that serves best is sought at first and in the end.
             _, found, _, line = self._solve(columns, line)
@@ -219,16 +231,15 @@ class Surroundings:
             y = y + np.clip(move[:, :, 1], -far, far)
             x = np.clip(x, x0 - reach, x0 + reach)
             y = np.clip(y, y0 - reach, y0 + reach)
-        chi, found, error, _ = self._solve(self._columns(psf, x, y, long=long))
+        chi, found, error, _ = self._solve(self._columns(psfs, x, y, long=long))
         return Explained(chi, x, y, found[:, :k], error[:, :k])
 
     def _columns(
-        self, psf: "SplinePsf", x: "Floats", y: "Floats", *, long: bool
+        self, psfs: "Sequence[SplinePsf]", x: "Floats", y: "Floats", *, long: bool
     ) -> "list[Floats]":
-        k = x.shape[1]
-        columns = [self._stamps(psf, x[:, j], y[:, j]) for j in range(k)]
+        columns = [self._stamps(psf, x[:, j], y[:, j]) for j, psf in enumerate(psfs)]
         if long:
-            xx, yy, xy = (self._stamps(psf, x[:, 0], y[:, 0], order)
+            xx, yy, xy = (self._stamps(psfs[0], x[:, 0], y[:, 0], order)
                           for order in ((0, 2), (2, 0), (1, 1)))  # fmt: skip
             columns += [xx - yy, 2 * xy]
         return columns

@@ -34,11 +34,18 @@ _OTHER = 30.0
 _NEEDED = 60.0
 #: Chi-squared by pixel up to which a star beside a plane is all there is.
 _SMOOTH = 1.25
+#: By how much a star at the edge has to be worse than a galaxy, both beside a plane.
+_PLAINLY = 60.0
+#: Least flux over its error, beside a plane or a line, of a star that may be on
+#: something wide, and by how much that alone has to be worse.
+_VERY_BRIGHT, _HIDDEN = 20.0, 36.0
 _ROUGH, _FAR_AHEAD, _BRIGHT, _DRAW = 2.6, 0.15, 15.0, 32.0
 #: The same for two stars instead of one, close and further apart.
 _SECOND, _FURTHER = 25.0, 45.0
 #: Chi-squared by pixel of other explanations between which two stars are tried.
 _NOT_YET, _HOPELESS = 1.1, 6.0
+#: The same as a part of that of the surroundings alone: bright stars fit badly.
+_PART = 0.2
 #: Least flux of a star over its error; of each of two.
 _CLEAR, _EACH = 8.0, 6.0
 _APART, _CLOSE = (0.45, 2.2), 1.12
@@ -87,7 +94,6 @@ def _heard(fit: Fitted, doubtful: Stars) -> tuple[Stars, "Bools"]:
     near = _look(fit, doubtful, lit=False).lines()
     one = _start(near, doubtful)
     known = near.none() - one.chi > _CLEAR**2
-    known &= one.chi < _HOPELESS * _free(near)
     which = np.zeros(len(doubtful), bool)
     if not known.any():
         return Stars.none(), which
@@ -102,6 +108,11 @@ def _heard(fit: Fitted, doubtful: Stars) -> tuple[Stars, "Bools"]:
         double, two = _doubles(near.pick(rest), one.pick(rest), wide.pick(rest))
         stars = stars.plus(Stars.at(two.x.ravel(), two.y.ravel(), two.flux.ravel()))
         which[at[rest][double]] = True
+        rest[rest] = ~double
+        if rest.any():
+            hidden, both = _hidden(near.pick(rest), one.pick(rest), wide.pick(rest))
+            stars = stars.plus(Stars.at(both.x[:, 0], both.y[:, 0], both.flux[:, 0]))
+            which[at[rest][hidden]] = True
     which[at[single]] = True
     stars = stars.pick(_once(stars, _SAME * fit.fwhm))
     return replace(stars, held=np.ones(len(stars), bool)), which
@@ -114,7 +125,7 @@ def _doubles(
     # Neither is what one of the others explains, nor what is far from all of them.
     free = _free(near)
     out = np.minimum(one.chi, wide.chi) > _NOT_YET * free
-    out &= (one.chi < _HOPELESS * free) & (wide.chi < _HOPELESS * free)
+    out &= wide.chi < np.maximum(_HOPELESS * free, _PART * near.none())
     if not out.any():
         return out, Explained.none(2)
     near, one, wide = near.pick(out), one.pick(out), wide.pick(out)
@@ -131,6 +142,22 @@ def _doubles(
     sure = _is_two(bent, one, two, bent.galaxy(one))
     out[out] = sure
     return out, two.pick(sure)
+
+
+def _hidden(
+    near: Surroundings, one: Explained, wide: Explained
+) -> tuple["Bools", Explained]:
+    """Return which sources are a star on something wide, and both of it."""
+    out = one.flux[:, 0] > _VERY_BRIGHT * one.error[:, 0]
+    if not out.any():
+        return out, Explained.none(2)
+    near, wide = near.pick(out), wide.pick(out)
+    both = near.on_disc(one.pick(out))
+    scale = np.maximum(both.chi / _free(near), 1)
+    sure = (scale < _GOOD) & (both.flux[:, 0] > _BRIGHT * both.error[:, 0])
+    sure &= wide.chi - both.chi > _HIDDEN * scale
+    out[out] = sure
+    return out, both.pick(sure)
 
 
 def place_again(fit: Fitted) -> None:
@@ -155,13 +182,18 @@ def place_again(fit: Fitted) -> None:
     at = np.flatnonzero(some)[rough]
     if not at.size:
         return
-    near, plain = near.pick(rough).lines(), plain.pick(rough)
+    near, plain = near.pick(rough), plain.pick(rough)
+    # At the edge lines explain too much: a galaxy has to do with less.
+    disc = near.galaxy(plain)
+    gone = ~inside[at] & (disc.chi < _ROUGH * _free(near))
+    gone &= plain.chi - disc.chi > _PLAINLY
+    near = near.lines()
     one = _start(near, s.pick(at))
     wide = near.galaxy(one)
     sure = plain.chi - one.chi > _NEEDED * np.maximum(one.chi / _free(near), 1)
     sure &= _is_one(near, one, wide) & (snr[at] > _PLACED) & inside[at]
     # Beside the frame anything looks like half a star: it has to be needed.
-    gone = off[at] & (near.none() - one.chi < _CLEAR**2)
+    gone |= off[at] & (near.none() - one.chi < _CLEAR**2)
     gone |= inside[at] & _is_wide(near, one, wide)
     x, y, flux, held = s.x.copy(), s.y.copy(), s.flux.copy(), s.held.copy()
     x[at[sure]], y[at[sure]] = one.x[sure, 0], one.y[sure, 0]
