@@ -6,12 +6,15 @@ the edge, where the middle of a star is not on the frame but some of its light i
 """
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Filter", "Peaks", "find_peaks"]
 
+_TILE = 512
+"""Side of parts of the frame that are transformed on their own, pixels."""
 _LEAST = 0.2
 """Least share of the template's power on good pixels."""
 _ROUND = [(j, i) for j in (-1, 0, 1) for i in (-1, 0, 1) if j or i]
@@ -47,22 +52,27 @@ class Filter:
     def __init__(
         self, template: "Floats", disc: "Bools", good: "Bools", border: int
     ) -> None:
-        self._half, self._border = template.shape[0] // 2, border
-        self._shape = good.shape
-        pad = 2 * (self._half + border)
-        self._size = [fft.next_fast_len(n + pad, real=True) for n in good.shape]
-        mask = self._ahead(good.astype(np.float64))
+        self._half, self._shape = template.shape[0] // 2, good.shape
+        self._border = border
+        wide = [n + 2 * border for n in good.shape]
+        # Of like sizes: none may be a strip.
+        self._steps = [-(-n // max(1, round(n / _TILE))) for n in wide]
+        self._size = [
+            fft.next_fast_len(n + 2 * self._half, real=True) for n in self._steps
+        ]
         self._light = self._ahead_kernel(template)
         self._disc = self._ahead_kernel(disc.astype(np.float64))
-        count = np.maximum(self._inside(mask * self._disc), 0)
-        light = self._inside(mask * self._light)
-        square = self._inside(mask * self._ahead_kernel(template**2))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            self._ratio = np.where(count > 0.5, light / count, 0.0)
-            power = square - light * self._ratio
+        square = self._ahead_kernel(template**2)
         whole = np.sum(template**2) - template.sum() ** 2 / max(int(disc.sum()), 1)
-        power[(power < _LEAST * whole) | (count < 5)] = np.nan
-        self.power = power
+        self._ratio, self.power = np.empty(wide), np.empty(wide)
+        for at, mask in self._tiles(good):
+            count = np.maximum(self._inside(mask * self._disc, at), 0)
+            light = self._inside(mask * self._light, at)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                ratio = np.where(count > 0.5, light / count, 0.0)
+                power = self._inside(mask * square, at) - light * ratio
+            power[(power < _LEAST * whole) | (count < 5)] = np.nan
+            self._ratio[at], self.power[at] = ratio, power
 
     def sums(self, z: "Floats") -> "Floats":
         """Return the sum of template times pixels at each place.
@@ -77,29 +87,48 @@ class Filter:
         ndarray of float64, shape (ny + 2 border, nx + 2 border)
             Divided by `power` it is the flux.
         """
-        ahead = self._ahead(z)
-        return np.asarray(
-            self._inside(ahead * self._light)
-            - self._ratio * self._inside(ahead * self._disc)
-        )
+        out = np.empty_like(self.power)
+        for at, ahead in self._tiles(z):
+            out[at] = self._inside(ahead * self._light, at)
+            out[at] -= self._ratio[at] * self._inside(ahead * self._disc, at)
+        return out
 
-    def _ahead(self, values: "Floats") -> "NDArray[np.complex128]":
-        return np.asarray(fft.rfft2(values, self._size))
+    def _tiles(
+        self, values: "Floats | Bools"
+    ) -> "Iterator[tuple[tuple[slice, slice], NDArray[np.complex128]]]":
+        """Yield parts of the result, and the transforms of the pixels they need."""
+        starts = (
+            range(0, n + 2 * self._border, step)
+            for n, step in zip(self._shape, self._steps, strict=True)
+        )
+        for corner in product(*starts):
+            at, here, there = [], [], []
+            for a, n, step in zip(corner, self._shape, self._steps, strict=True):
+                b = min(a + step, n + 2 * self._border)
+                at.append(slice(a, b))
+                # The first pixel that the tile needs, on the frame.
+                first = a - self._border - self._half
+                low = max(first, 0)
+                high = max(min(b - self._border + self._half, n), low)
+                here.append(slice(low, high))
+                there.append(slice(low - first, high - first))
+            part = np.zeros(self._size)
+            part[there[0], there[1]] = values[here[0], here[1]]
+            yield (at[0], at[1]), np.asarray(fft.rfft2(part, overwrite_x=True))
 
     def _ahead_kernel(self, kernel: "Floats") -> "NDArray[np.complex128]":
         # Turned round: a correlation.
         rows = fft.rfft(kernel[::-1, ::-1], self._size[1], axis=1)
         return np.asarray(fft.fft(rows, self._size[0], axis=0))
 
-    def _inside(self, product: "NDArray[np.complex128]") -> "Floats":
-        whole = fft.irfft2(product, self._size, overwrite_x=True)
-        ny, nx = (n + 2 * self._border for n in self._shape)
-        # The middle of the kernel is at h; places before the frame wrap round.
-        start = self._half - self._border
-        if start < 0:
-            whole = np.roll(whole, -start, axis=(0, 1))
-        start = max(start, 0)
-        return np.asarray(whole[start : start + ny, start : start + nx])
+    def _inside(
+        self, whole: "NDArray[np.complex128]", at: tuple[slice, slice]
+    ) -> "Floats":
+        values = fft.irfft2(whole, self._size, overwrite_x=True)
+        # Before that the kernel sticks out of the tile.
+        start = 2 * self._half
+        ny, nx = (s.stop - s.start for s in at)
+        return np.asarray(values[start : start + ny, start : start + nx])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,9 +178,12 @@ def find_peaks(
         At most one in 3 x 3 pixels.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        noise = np.sqrt(filtered.power * np.pad(variance, border, mode="edge"))
-        snr = filtered.sums(z) / noise
-    snr = np.where(np.isfinite(snr), snr, -np.inf)
+        noise = np.pad(variance, border, mode="edge")
+        noise *= filtered.power
+        np.sqrt(noise, out=noise)
+        snr = filtered.sums(z)
+        snr /= noise
+    snr[~np.isfinite(snr)] = -np.inf
     row, col = np.nonzero(snr > threshold)
     top = np.ones(len(row), bool)
     ny, nx = snr.shape
