@@ -134,10 +134,11 @@ def _white_law(z: "Floats", good: "Bools", level: "Floats") -> NoiseLaw:
     count = int(min(_BINS, max(1, high.size // 400)))
     edges = np.quantile(low, np.linspace(0, 1, count + 1))
     place = np.clip(np.searchsorted(edges, low, side="right") - 1, 0, count - 1)
+    order = np.argsort(place.astype(np.uint8), kind="stable")
+    ends = np.cumsum(np.bincount(place, minlength=count))
     at, seen = [], []
-    for k in range(count):
-        inside = place == k
-        if inside.sum() >= 25:
+    for inside in np.split(order, ends[:-1]):
+        if len(inside) >= 25:
             at.append(float(np.median(low[inside])))
             seen.append(_robust_variance(high[inside]))
     middle, variance = np.array(at), np.array(seen)
