@@ -3,7 +3,7 @@
 One step of Gauss and Newton: what is left of the image is explained by small changes
 of flux and place of each star, and by a constant under it, all stars together. The
 normal equations are solved by conjugate gradients, preconditioned by the block of each
-star; nothing larger than the stamps is ever stored.
+star; what two stars have in common is summed before that.
 """
 
 from dataclasses import dataclass, replace
@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgrem_core.stars.overlaps import Stamps, normal_matrix
 from bgrem_core.stars.starlist import Stars, places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from bgrem_core.stars.spline_psf import SplinePsf
 
@@ -26,6 +30,8 @@ __all__ = ["Solved", "solve"]
 
 _STEPS = 40
 _ENOUGH = 1e-4
+_BLOCK = 256
+"""Stars whose stamps are looked up at a time: few enough for the cache."""
 #: Largest change of a place in one step, and what is expected of it, pixels.
 _FAR, _EXPECTED = 0.6, 0.25
 
@@ -44,15 +50,6 @@ class Solved:
 
     stars: Stars
     snr: "Floats"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Stars of one stamp size: their pixels and weighted templates."""
-
-    some: "Index"
-    place: "Index"
-    templates: "Floats"
 
 
 def solve(
@@ -90,19 +87,17 @@ def solve(
         In the order of `stars`.
     """
     n = len(stars)
-    root = np.sqrt(weight).ravel()
-    groups = list(_groups(root, psf, stars, radius, move=move))
     size = 4 if move else 2
     blocks, rhs = np.zeros((n, size, size)), np.zeros((n, size))
+    root = np.sqrt(weight).ravel()
     data = left.ravel() * root
-    for g in groups:
-        blocks[g.some] = np.einsum("nip,njp->nij", g.templates, g.templates)
-        rhs[g.some] = np.einsum("nip,np->ni", g.templates, data[g.place])
+    stamps = list(_stamps(root, data, psf, stars, radius, blocks, rhs))
     power = blocks[:, 0, 0].copy()
     prior = _prior(blocks, level_sigma)
     unit = np.arange(size)
     blocks[:, unit, unit] += prior
-    found = _gradients(groups, blocks, prior, rhs, left.size)
+    row, col = np.rint(stars.y).astype(np.intp), np.rint(stars.x).astype(np.intp)
+    found = _gradients(normal_matrix(stamps, row, col, blocks), blocks, rhs)
     flux = stars.flux + found[:, 0]
     x, y = stars.x, stars.y
     if move:
@@ -111,34 +106,39 @@ def solve(
     return Solved(stars=replace(stars, x=x, y=y, flux=flux), snr=flux * np.sqrt(power))
 
 
-def _groups(
-    root: "Floats", psf: "SplinePsf", stars: Stars, radius: float, *, move: bool
-) -> "list[_Group]":
-    out = []
+def _stamps(
+    root: "Floats",
+    data: "Floats",
+    psf: "SplinePsf",
+    stars: Stars,
+    radius: float,
+    blocks: "Floats",
+    rhs: "Floats",
+) -> "Iterator[Stamps]":
+    """Yield weighted templates; enter their products with each other and the pixels."""
+    size = rhs.shape[1]
+    orders = ((0, 0), (0, 1), (1, 0)) if size > 2 else ((0, 0),)
     reach = np.minimum(np.ceil(stars.hole + radius).astype(np.intp), psf.half)
     for half in np.unique(reach):
-        some = np.flatnonzero(reach == half)
-        x, y, flux = stars.x[some], stars.y[some], stars.flux[some]
+        own = np.flatnonzero(reach == half)
         step = np.arange(-half, half + 1)
         far = np.hypot(step[:, None], step[None, :]).ravel()
-        edge = stars.hole[some] + radius
-        disc = far <= edge.max()
-        place, used = places(x, y, int(half), psf.shape, disc)
-        if edge.min() < edge.max():
-            used &= far[disc] <= edge[:, None]
-        scale = root[place]
-        if not used.all():
-            scale[~used] = 0.0
-        templates = np.empty((len(some), 4 if move else 2, scale.shape[1]))
-        orders = ((0, 0), (0, 1), (1, 0)) if move else ((0, 0),)
-        light = psf.placed(x, y, int(half), orders=orders, disc=disc).stamps(psf)
-        np.multiply(light[:, 0], scale, out=templates[:, 0])
-        templates[:, 1] = scale
-        if move:
-            scale *= flux[:, None]
-            np.multiply(light[:, 1:], scale[:, None], out=templates[:, 2:])
-        out.append(_Group(some, place, templates))
-    return out
+        disc = far <= stars.hole[own].max() + radius
+        templates = np.zeros((len(own), size, int(disc.sum()) + 1))
+        for a in range(0, len(own), _BLOCK):
+            some, t = own[a : a + _BLOCK], templates[a : a + _BLOCK, :, :-1]
+            x, y, flux = stars.x[some], stars.y[some], stars.flux[some, None]
+            place, used = places(x, y, int(half), psf.shape, disc)
+            used &= far[disc] <= stars.hole[some, None] + radius
+            scale = np.where(used, root.take(place), 0.0)
+            light = psf.placed(x, y, int(half), orders=orders, disc=disc).stamps(psf)
+            np.multiply(light[:, 0], scale, out=t[:, 0])
+            t[:, 1] = scale
+            if size > 2:
+                np.multiply(light[:, 1:], (scale * flux)[:, None], out=t[:, 2:])
+            blocks[some] = np.einsum("nip,njp->nij", t, t)
+            rhs[some] = np.einsum("nip,np->ni", t, data.take(place))
+        yield Stamps(own, disc, templates)
 
 
 def _prior(blocks: "Floats", level_sigma: float) -> "Floats":
@@ -157,13 +157,7 @@ def _prior(blocks: "Floats", level_sigma: float) -> "Floats":
     return prior
 
 
-def _gradients(
-    groups: "list[_Group]",
-    blocks: "Floats",
-    prior: "Floats",
-    rhs: "Floats",
-    pixels: int,
-) -> "Floats":
+def _gradients(normal: "sparse.bsr_array", blocks: "Floats", rhs: "Floats") -> "Floats":
     inverse = np.linalg.inv(blocks)
     x = np.zeros_like(rhs)
     r = rhs.copy()
@@ -171,23 +165,10 @@ def _gradients(
     p = z.copy()
     rz = float(np.sum(r * z))
     first = rz
-    # All groups at once: a frame of pixels for each would take longer than its stars.
-    place = np.concatenate([np.zeros(0, np.intp), *(g.place.ravel() for g in groups)])
-    light = np.empty(len(place))
-    ends = np.cumsum([0, *(g.place.size for g in groups)])
-    parts = [
-        light[a:b].reshape(g.place.shape)
-        for g, a, b in zip(groups, ends[:-1], ends[1:], strict=True)
-    ]
     for _ in range(_STEPS):
         if rz <= _ENOUGH**2 * first or rz <= 0:
             break
-        for g, part in zip(groups, parts, strict=True):
-            np.einsum("nip,ni->np", g.templates, p[g.some], out=part)
-        image = np.bincount(place, light, minlength=pixels)
-        q = prior * p
-        for g in groups:
-            q[g.some] += np.einsum("nip,np->ni", g.templates, image[g.place])
+        q = (normal @ p.ravel()).reshape(p.shape)
         alpha = rz / float(np.sum(p * q))
         x += alpha * p
         r -= alpha * q
