@@ -216,13 +216,17 @@ def smooth_level(z: "Floats", weight: "Floats", width: float) -> "Floats":
         Out of reach of any weight: the weighted mean of all.
     """
     reach = {"mode": "nearest", "truncate": 3.0}
-    total = ndimage.gaussian_filter(weight * z, width, **reach)
-    cover = ndimage.gaussian_filter(weight, width, **reach)
+    total = weight * z
     whole = float(weight.sum())
-    mean = float((weight * z).sum()) / whole if whole > 0 else 0.0
+    mean = float(total.sum()) / whole if whole > 0 else 0.0
+    ndimage.gaussian_filter(total, width, output=total, **reach)
+    cover = np.asarray(ndimage.gaussian_filter(weight, width, **reach))
     # A pull towards the mean that only tells where there is nothing else.
     tiny = 1e-9 * (whole / weight.size if whole > 0 else 1.0)
-    return np.asarray((total + tiny * mean) / (cover + tiny))
+    total += tiny * mean
+    cover += tiny
+    total /= cover
+    return total
 
 
 def _bilinear(nodes: "Floats", y: "Floats", x: "Floats") -> "Floats":

@@ -46,29 +46,46 @@ def measure_psf(z: "Floats", good: "Bools", sigma: float) -> Psf | None:
     smooth = ndimage.gaussian_filter(known, 1.0)
     best = None
     for side in _WINDOWS:
-        # Fainter than all that is narrower than the window.
-        base = ndimage.gaussian_filter(ndimage.grey_opening(smooth, side), side / 3)
-        psf = _of_parts((known - base).astype(np.float32), ~good, sigma)
+        psf = _of_parts(known, smooth, ~good, sigma, side)
         if psf is not None and psf.fwhm < _FITS * side:
             return psf
         best = psf or best
     return best or measure_fwhm(z.astype(np.float32), ~good, sigma)
 
 
-def _of_parts(flat: "NDArray[np.float32]", bad: "Bools", sigma: float) -> Psf | None:
+def _of_parts(
+    known: "Floats", smooth: "Floats", bad: "Bools", sigma: float, window: int
+) -> Psf | None:
     """Fit a part of the frame where that holds stars enough: it takes less time."""
-    ny, nx = flat.shape
+    ny, nx = known.shape
     for side in _PARTS:
         if max(ny, nx) <= 1.5 * side:
             break
         a, b = max(ny - side, 0) // 2, max(nx - side, 0) // 2
-        part = slice(a, a + side), slice(b, b + side)
-        psf = measure_fwhm(
-            np.ascontiguousarray(flat[part]), bad[part], sigma, fewest=_MANY
-        )
+        part = slice(a, min(a + side, ny)), slice(b, min(b + side, nx))
+        flat = _flat(known, smooth, window, part)
+        psf = measure_fwhm(flat, bad[part], sigma, fewest=_MANY)
         if psf is not None:
             return psf
-    return measure_fwhm(flat, bad, sigma)
+    whole = slice(0, ny), slice(0, nx)
+    return measure_fwhm(_flat(known, smooth, window, whole), bad, sigma)
+
+
+def _flat(
+    known: "Floats", smooth: "Floats", window: int, part: tuple[slice, slice]
+) -> "NDArray[np.float32]":
+    """Return a part of a frame without what is wider than the window."""
+    # So far do the window, there and back, and the Gaussian reach.
+    rim = 2 * window + 4 * window // 3 + 2
+    first = [max(s.start - rim, 0) for s in part]
+    box = tuple(slice(f, s.stop + rim) for f, s in zip(first, part, strict=True))
+    inner = tuple(
+        slice(s.start - f, s.stop - f) for f, s in zip(first, part, strict=True)
+    )
+    # Fainter than all that is narrower than the window.
+    low = ndimage.grey_opening(smooth[box], window)
+    base = ndimage.gaussian_filter(low, window / 3)[inner]
+    return np.ascontiguousarray(known[part] - base, np.float32)
 
 
 def rough_width(flat: "Floats", good: "Bools", sigma: float) -> float | None:
