@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, signal
 
 from bgrem_core.growth import Profile
 from bgrem_core.psf import measure_fwhm
@@ -14,6 +14,7 @@ from bgrem_core.stars.heal import heal, spanned
 from bgrem_core.stars.lines import flatten
 from bgrem_core.stars.matched_zero import Filter, find_peaks
 from bgrem_core.stars.options import StarOptions
+from bgrem_core.stars.overlaps import Stamps, normal_matrix
 from bgrem_core.stars.pixels import fit_noise, level_of
 from bgrem_core.stars.remove import remove
 from bgrem_core.stars.saturation import estimate_level
@@ -126,6 +127,44 @@ def test_the_filter_gives_flux_and_place_also_of_a_star_beyond_the_edge():
     assert peaks.y[0] == pytest.approx(30.6, abs=0.1)
     assert peaks.flux[0] == pytest.approx(1e4, rel=0.08)
     assert np.hypot(peaks.x[1:] + 1, peaks.y[1:] - 12).min() < 1
+
+
+def test_the_filter_of_a_long_frame_is_that_of_its_parts_without_seams():
+    good = np.ones((21, 1300), bool)
+    rng = np.random.default_rng(1)
+    good[:, 500:560] = rng.uniform(size=(21, 60)) > 0.2
+    image = np.where(good, rng.normal(size=good.shape), 0.0)
+    step = np.arange(-6, 7)
+    disc = np.hypot(step[:, None], step) <= 6
+    stamp = model().stamps(np.zeros(1), np.zeros(1), 6).reshape(13, 13) * disc
+    whole = Filter(stamp, disc, good, 3).sums(image)
+    light, count, used = (
+        signal.correlate(np.pad(a, 9), k, mode="valid")
+        for a, k in ((image, stamp), (image, disc * 1.0), (good * 1.0, disc * 1.0))
+    )
+    template = signal.correlate(np.pad(good * 1.0, 9), stamp, mode="valid")
+    expected = light - template / np.maximum(used, 1) * count
+    near = used > 0.5
+    np.testing.assert_allclose(whole[near], expected[near], atol=1e-12)
+
+
+def test_the_sums_of_overlapping_stamps_are_those_of_a_full_matrix():
+    rng = np.random.default_rng(3)
+    row, col = rng.integers(12, 60, 40), rng.integers(12, 70, 40)
+    sizes, matrix = [], np.zeros((40, 3, 80 * 90))
+    for some, half in ((np.arange(0, 40, 2), 4), (np.arange(1, 40, 2), 9)):
+        step = np.arange(-half, half + 1)
+        disc = (np.hypot(step[:, None], step) <= half + 0.3).ravel()
+        templates = np.zeros((20, 3, disc.sum() + 1))
+        templates[:, :, :-1] = rng.normal(size=(20, 3, disc.sum()))
+        sizes.append(Stamps(some, disc, templates))
+        for k, star in enumerate(some):
+            y, x = row[star] + step[:, None], col[star] + step
+            matrix[star][:, (y * 90 + x).ravel()[disc]] = templates[k, :, :-1]
+    blocks = np.einsum("nip,njp->nij", matrix, matrix)
+    flat = matrix.reshape(120, -1)
+    found = normal_matrix(sizes, row, col, blocks).toarray()
+    np.testing.assert_allclose(found, flat @ flat.T, atol=1e-11)
 
 
 @pytest.mark.parametrize("surface", ["plane", "bowl"])
