@@ -11,6 +11,7 @@ from bgrem_core.errors import UsageError
 from bgrem_core.inspection import inspect
 from bgrem_core.methods import METHODS, get_method
 from bgrem_core.photometry import DEFAULT_FWHM
+from bgrem_core.words import Words, words_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bgrem_core.inspection import Inspection
+    from bgrem_core.methods import Method
     from bgrem_core.separation import Separation
     from bgrem_core.settings import FindSettings
     from bgrem_core.truth import Match
@@ -55,6 +57,9 @@ class Collected:
         """The result with its catalogue, which knows the PSF better."""
         if self.table is None or self.separation.catalog is self.table:
             return self.separation
+        if self._method is not None and self._method.listed:
+            # What was found may be a part of what the method knows.
+            return self.separation
         return dataclasses.replace(self.separation, catalog=self.table)
 
     @property
@@ -69,7 +74,7 @@ class Collected:
     def flux_unit(self) -> str:
         """Unit of fluxes, "" if it is not known."""
         separation = self.separation
-        method = METHODS.get(separation.provenance.method)
+        method = self._method
         if method is None or method.measure is None:
             return separation.image.unit
         nowhere = np.zeros(0)
@@ -77,10 +82,18 @@ class Collected:
         return str(unit or "")
 
     @property
+    def words(self) -> Words:
+        """What the image, what is left and what was taken are called."""
+        return words_of(self.separation)
+
+    @property
+    def _method(self) -> "Method | None":
+        return METHODS.get(self.separation.provenance.method)
+
+    @property
     def columns(self) -> tuple[tuple[str, str, int], ...]:
         """What the method adds to a table: name, title, decimals of each column."""
-        method = METHODS.get(self.separation.provenance.method)
-        return () if method is None else method.columns
+        return () if self._method is None else self._method.columns
 
     @property
     def positions(self) -> "NDArray[np.float64]":
@@ -110,8 +123,8 @@ class Collected:
 
     def rows(self, seen: "Inspection") -> tuple[tuple[str, str], ...]:
         """Return what a window says of a source, that of the method included."""
-        method = METHODS.get(self.separation.provenance.method)
-        if method is None:
+        method = self._method
+        if method is None or seen.listed is not None:
             return seen.rows()
         rows = method.inspect_rows(self.measured, seen.x, seen.y)
         # What a method measures itself stands in place of aperture values.
@@ -159,12 +172,9 @@ class Collected:
         """
         from astropy.table import vstack
 
-        from bgrem_core.api import measure
-
         tables = [] if self.table is None else [self.table]
         if self.clicked:
-            x, y = ([getattr(seen, name) for seen in self.clicked] for name in "xy")
-            more = measure(self.measured, x, y)
+            more = self._clicked_table()
             if self.table is not None and len(self.table):
                 more["id"] += int(np.max(self.table["id"]))
             tables.append(more)
@@ -177,6 +187,29 @@ class Collected:
         whole: QTable = vstack(tables, metadata_conflicts="silent")
         whole.meta = dict(tables[0].meta)
         return whole
+
+    def _clicked_table(self) -> "QTable":
+        """Return what was clicked: as the method lists it, the rest as measured."""
+        from astropy.table import vstack
+
+        from bgrem_core.api import measure
+
+        listed = [seen.listed for seen in self.clicked]
+        rest = [seen for seen in self.clicked if seen.listed is None]
+        known = self.separation.catalog
+        if known is None or len(rest) == len(listed):
+            return measure(self.measured, [s.x for s in rest], [s.y for s in rest])
+        table = known[[one.row for one in listed if one is not None]]
+        if rest:
+            more = measure(self.measured, [s.x for s in rest], [s.y for s in rest])
+            for name, *_ in self.columns:
+                more[name] = np.full(len(more), np.nan)
+            table = vstack([table, more], metadata_conflicts="silent")
+            # In the order of the clicks.
+            stars_first = np.argsort([one is None for one in listed], kind="stable")
+            table = table[np.argsort(stars_first)]
+        table["id"] = np.arange(1, len(table) + 1, dtype=np.int32)
+        return table
 
     def compare(self, truth: "QTable") -> "Match":
         """Match what was found with what is true."""

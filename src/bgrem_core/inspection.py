@@ -14,10 +14,12 @@ from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import sky_position
 from bgrem_core.errors import UsageError
 from bgrem_core.growth import Profile
+from bgrem_core.image import MaskBit
 from bgrem_core.matched import circle_noise
 from bgrem_core.photometry import APERTURE, DEFAULT_FWHM
 from bgrem_core.rings import ring_radii, ring_sky
 from bgrem_core.shapes import measure_shapes, moment_growth
+from bgrem_core.words import DEFAULT, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from bgrem_core.methods.base import Method
     from bgrem_core.planes import Block, Plane
     from bgrem_core.separation import Separation
+    from bgrem_core.words import Words
 
     Floats = NDArray[np.float64]
 
@@ -53,6 +56,47 @@ class Curves:
 
     profile: "Floats"
     growth: "Floats"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Listed:
+    """One source that a method knows itself, such as a star that it took away.
+
+    Attributes
+    ----------
+    row : int
+        Of the catalogue of the result.
+    x, y : float
+        Pixels, 0-based.
+    flux, flux_err, snr : float
+        As in that catalogue, image unit.
+    left, left_err : float
+        What is left of it in the cleaned image, image unit.
+    fwhm : float
+        Pixels.
+    radius : float
+        Of the circle in which light is left, pixels.
+    flags : int
+        `SourceFlag`.
+    own : mapping
+        Values of the columns of the method.
+    rows : tuple of (str, str)
+        Labels and texts that say so.
+    """
+
+    row: int
+    x: float
+    y: float
+    flux: float
+    flux_err: float
+    snr: float
+    left: float
+    left_err: float
+    fwhm: float
+    radius: float
+    flags: int
+    own: "Mapping[str, float]"
+    rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,6 +144,12 @@ class Inspection:
         Of magnitudes.
     own : mapping
         Values of the columns that the method adds to the catalogue, by their names.
+    words : tuple of str
+        What the image, the cleaned image and the residual are called.
+    listed : Listed or None
+        What the method itself knows of the source. Then `flux`, `flux_err`, `snr`,
+        `fwhm` and `flags` are its own, `flux_cleaned` is what is left of it, and
+        `radius` that of the circle in which it is left; `flux_residual` is NaN.
     """
 
     x: float
@@ -127,6 +177,8 @@ class Inspection:
     flux_unit: str = ""
     zeropoint: float | None = None
     own: "Mapping[str, float]" = field(default_factory=dict)
+    words: "Words" = DEFAULT
+    listed: Listed | None = None
 
     @property
     def mag(self) -> float:
@@ -166,7 +218,8 @@ def inspect(separation: "Separation", x: float, y: float) -> Inspection:
         What a method returned.
     x, y : float
         Position, pixels, 0-based. The centre is the nearest maximum of the smoothed
-        photometric plane within one FWHM; where there is none, the position itself.
+        photometric plane within one FWHM; where there is none, the position itself. A
+        source that the method lists itself goes before that.
 
     Returns
     -------
@@ -178,6 +231,13 @@ def inspect(separation: "Separation", x: float, y: float) -> Inspection:
     UsageError
         The position lies outside the image.
     """
+    from bgrem_core.methods import METHODS
+
+    method = METHODS.get(separation.provenance.method)
+    # First: a star may shine in from outside.
+    known = method.listed and method.listed(separation, x, y) if method else None
+    if known is not None:
+        return _as_listed(separation, known)
     ny, nx = separation.shape
     inside = -0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5
     if not inside:
@@ -187,9 +247,10 @@ def inspect(separation: "Separation", x: float, y: float) -> Inspection:
         )
     cut = _Cut(separation, round(x), round(y))
     at_x, at_y, found = cut.centre(x - cut.x0, y - cut.y0)
-    from bgrem_core.methods import METHODS
-
-    method = METHODS.get(separation.provenance.method)
+    if found and method and method.listed:
+        known = method.listed(separation, at_x + cut.x0, at_y + cut.y0)
+        if known is not None:
+            return _as_listed(separation, known)
     if found and method is not None and method.centre is not None:
         own_x, own_y = method.centre(separation, at_x + cut.x0, at_y + cut.y0)
         at_x, at_y = own_x - cut.x0, own_y - cut.y0
@@ -204,6 +265,29 @@ def inspect(separation: "Separation", x: float, y: float) -> Inspection:
         return _with_own(seen, top, method)
     # A maximum of few photons may be none: then the place itself was meant.
     return _with_own(cut.look(x - cut.x0, y - cut.y0, found=False), own, method)
+
+
+def _as_listed(separation: "Separation", known: Listed) -> Inspection:
+    """Return the source that a method knows, with the curves of its place."""
+    ny, nx = separation.shape
+    # A star that shines in from outside has its middle there.
+    col, row = (
+        min(max(round(at), 0), n - 1) for at, n in ((known.x, nx), (known.y, ny))
+    )
+    cut = _Cut(separation, col, row)
+    return replace(
+        cut.look(known.x - cut.x0, known.y - cut.y0, found=True),
+        flux=known.flux,
+        flux_err=known.flux_err,
+        snr=known.snr,
+        flux_cleaned=known.left,
+        flux_residual=nan,
+        fwhm=known.fwhm,
+        radius=known.radius,
+        flags=known.flags,
+        own=known.own,
+        listed=known,
+    )
 
 
 def _with_own(seen: Inspection, table: "QTable", method: "Method") -> Inspection:
@@ -251,7 +335,9 @@ class _Cut:
         self.data = self._read(separation.photometric)
         quiet = separation.quiet_plane
         self.quiet = None if quiet is None else self._read(quiet)
-        self.good = (self.flags == 0) & np.isfinite(self.data)
+        # What was filled is so in the cleaned image alone.
+        bad = self.flags & ~np.uint8(MaskBit.FILLED)
+        self.good = (bad == 0) & np.isfinite(self.data)
         self.sigma = float(np.median(np.asarray(scale.sigma[self.block])))
 
     def _read(self, plane: "Plane") -> "NDArray[np.float32]":
@@ -356,6 +442,7 @@ class _Cut:
             original=curves["original"],
             cleaned=curves["cleaned"],
             residual=curves["residual"],
+            words=words_of(self.separation),
         )
 
     def _correction(self, radius: float) -> float:
@@ -395,8 +482,6 @@ class _Cut:
     def _flags(
         self, distance: "Floats", radius: float, *, gap: float, contaminated: bool
     ) -> int:
-        from bgrem_core.image import MaskBit
-
         image = self.separation.image
         near = distance <= radius + 0.5
         flags = SourceFlag(0)

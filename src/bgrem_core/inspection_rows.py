@@ -7,6 +7,7 @@ from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import DESCRIPTIONS
 from bgrem_core.display import format_value
 from bgrem_core.sexagesimal import sexagesimal
+from bgrem_core.words import DEFAULT, Words
 
 if TYPE_CHECKING:
     from bgrem_core.inspection import Inspection
@@ -18,21 +19,17 @@ __all__ = [
     "format_like",
     "inspection_rows",
     "place_rows",
+    "row_help",
 ]
 
 SIGNIFICANCE = "S/N (noise)"
 """Label of the flux over the noise alone, which is not the flux over its error."""
-KEPT = "Kept by cleaning"
 
 HELP = {
     "Flux": f"{DESCRIPTIONS['flux']}; the error also holds the doubt of the "
     "aperture correction",
     SIGNIFICANCE: "flux over the noise in its aperture; the doubt of the aperture "
     "correction, which is in the error of the flux, is left out",
-    "Flux in cleaned": DESCRIPTIONS["flux_cleaned"],
-    "Flux in residual": "what the cleaned image lacks; both sum to the flux",
-    KEPT: "flux in the cleaned image over the flux; the error is that of the noise "
-    "that was taken away in the aperture",
     "Flux (PSF fit)": "photons over the exposure at this place; the error is that of "
     "the fit with that of the background; the exposure is taken as known",
     "Photons (PSF fit)": "of the whole source, 0 or more, by the Poisson likelihood of "
@@ -46,6 +43,16 @@ HELP = {
     "SNR before": "highest pixel above the mean over the standard deviation of a box "
     "of 21 pixels in the frame; robust: by median and median absolute deviation",
     "SNR after": "the same pixel without the map",
+    "Flux (star)": "all light that was taken away as this star, whatever the star "
+    "amount; the error is that of a fit of the PSF in the noise of the sky and, with a "
+    "gain, of photons",
+    "S/N (star)": "that flux over its error",
+    "Spread": "how much wider than the PSF it is; galaxies and knots are wider: they "
+    "stay",
+    "Left of it": "light in a circle of one FWHM radius at the place of the star, in "
+    "the image as it is shown and over the level of the ring round it, in percent of "
+    "the light of stars that was there; the error is that of noise: a nebula adds its "
+    "own",
     "TS": "test statistic, 2 (ln L1 - ln L0), given the background; its square root is "
     "about the significance in sigma",
 }
@@ -55,6 +62,29 @@ _LEAST = 0.01
 """Percent; digits beyond it are of no use."""
 _SOME = 0.05
 """Share of the noise below which none was taken away."""
+
+
+def row_help(words: Words = DEFAULT) -> dict[str, str]:
+    """Return what the labels of rows mean, in the words of a result.
+
+    Parameters
+    ----------
+    words : tuple of str, optional
+        As `words_of` gives them.
+
+    Returns
+    -------
+    dict of str to str
+        By label.
+    """
+    left, taken = words[1].lower(), words[2].lower()
+    return {
+        **HELP,
+        f"Flux in {left}": f"same aperture on the {left} image; carries no error",
+        f"Flux in {taken}": f"what the {left} image lacks; both sum to the flux",
+        _kept_label(words): f"flux in the {left} image over the flux; the error is "
+        "that of the noise that was taken away in the aperture",
+    }
 
 
 def inspection_rows(seen: "Inspection") -> tuple[tuple[str, str], ...]:
@@ -71,8 +101,11 @@ def inspection_rows(seen: "Inspection") -> tuple[tuple[str, str], ...]:
         Labels and texts, with units and errors; texts of one quantity have the same
         number of decimals.
     """
-    unit = f" {seen.unit}" if seen.unit else ""
     rows = list(place_rows(seen.x, seen.y, seen.ra, seen.dec))
+    if seen.listed is not None:
+        return (*rows, *seen.listed.rows, *_around_rows(seen))
+    unit = f" {seen.unit}" if seen.unit else ""
+    left, taken = seen.words[1].lower(), seen.words[2].lower()
     cleaned, residual = (
         format_like(value, seen.flux, seen.flux_err) + unit
         for value in (seen.flux_cleaned, seen.flux_residual)
@@ -80,20 +113,15 @@ def inspection_rows(seen: "Inspection") -> tuple[tuple[str, str], ...]:
     rows += [
         ("Flux", format_value(seen.flux, seen.flux_err) + unit),
         (SIGNIFICANCE, f"{seen.snr:.1f}" if isfinite(seen.snr) else "unknown"),
-        ("Flux in cleaned", cleaned),
-        ("Flux in residual", residual),
-        (KEPT, _kept(seen)),
+        (f"Flux in {left}", cleaned),
+        (f"Flux in {taken}", residual),
+        (_kept_label(seen.words), _kept(seen)),
     ]
     if isfinite(seen.mag):
         error = 1.0857 * seen.flux_err / seen.flux
         rows.append(("Magnitude", format_value(seen.mag, error, "mag")))
-    rows += [
-        ("FWHM", f"{seen.fwhm:.2f} pix" if isfinite(seen.fwhm) else "unknown"),
-        ("Aperture", f"radius {seen.radius:.1f} pix"),
-        ("Sky ring", f"{seen.ring[0]:.1f} to {seen.ring[1]:.1f} pix"),
-        ("Flags", flag_words(seen.flags)),
-    ]
-    return tuple(rows)
+    rows.append(("FWHM", f"{seen.fwhm:.2f} pix" if isfinite(seen.fwhm) else "unknown"))
+    return (*rows, *_around_rows(seen))
 
 
 def place_rows(
@@ -152,6 +180,20 @@ def flag_words(flags: int) -> str:
     """Return the names of the bits of a source flag, "none" for 0."""
     words = [(f.name or "").lower().replace("_", " ") for f in SourceFlag if flags & f]
     return ", ".join(words) or "none"
+
+
+def _around_rows(seen: "Inspection") -> tuple[tuple[str, str], ...]:
+    """Return where light was summed, and what is to be said of that."""
+    return (
+        ("Aperture", f"radius {seen.radius:.1f} pix"),
+        ("Sky ring", f"{seen.ring[0]:.1f} to {seen.ring[1]:.1f} pix"),
+        ("Flags", flag_words(seen.flags)),
+    )
+
+
+def _kept_label(words: Words) -> str:
+    """Return the label of the share of the flux that is left."""
+    return "Kept by cleaning" if words == DEFAULT else f"Kept in {words[1].lower()}"
 
 
 def _kept(seen: "Inspection") -> str:

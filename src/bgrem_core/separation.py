@@ -91,9 +91,12 @@ class Separation:
         None if noise is no part of this separation, or nothing of it was taken away.
         """
         strength = float(self.provenance.settings.get("strength", 1.0))
+        starry = "stars" in self.parts
+        if starry:
+            strength = 1.0  # a share of the stars, not of the noise
         if "noise" not in self.parts or strength <= 0:
             return None
-        if strength == 1:
+        if strength == 1 and not starry:
             return self.cleaned_plane
         whole, noise = self.photometric, self.parts["noise"]
         return LazyPlane(self.shape, lambda r, c: whole[r, c] - noise[r, c] / strength)

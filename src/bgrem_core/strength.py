@@ -1,6 +1,7 @@
 """Strength: how much of the noise, or of the stars, is taken, chosen after the run."""
 
 import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,57 @@ from bgrem_core.planes import LazyPlane
 if TYPE_CHECKING:
     from bgrem_core.separation import Separation
 
-__all__ = ["at_strength", "has_strength", "part_of_strength"]
+__all__ = [
+    "STRENGTH", "Slider", "at_strength", "has_strength", "part_of_strength",
+    "slider_of",
+]  # fmt: skip
 
 _PARTS = ("stars", "noise")
 """Parts that can be taken in part, the first that a result has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slider:
+    """What the windows call the strength of a result, and how they count it.
+
+    Attributes
+    ----------
+    label : str
+        Beside the slider.
+    about : str
+        What it does, in a sentence.
+    of_left : bool
+        It counts the share that is left in, not the share that is taken away.
+    none : str
+        Of a box that is ticked to leave all in; "" for no box.
+    about_none : str
+        What the box does.
+    """
+
+    label: str = "Strength"
+    about: str = (
+        "Share of the noise that is taken away; works at once, without a new run"
+    )
+    of_left: bool = False
+    none: str = "Gradient only (keep the noise)"
+    about_none: str = "Take the sky away and leave all noise: strength 0"
+
+    def turned(self, share: float) -> float:
+        """Return what is shown of a strength, or the strength of what is shown."""
+        # As it was typed: 1 - 0.7 would be written with all of its digits.
+        return round(1 - share, 6) if self.of_left else share
+
+
+STRENGTH = Slider()
+"""That of methods that take noise away."""
+
+
+def slider_of(separation: "Separation") -> Slider:
+    """Return the slider of the method that made a result."""
+    from bgrem_core.methods import METHODS
+
+    method = METHODS.get(separation.provenance.method)
+    return STRENGTH if method is None else method.slider
 
 
 def part_of_strength(separation: "Separation") -> str | None:
@@ -63,7 +111,8 @@ def at_strength(separation: "Separation", strength: float) -> "Separation":
     Returns
     -------
     Separation
-        Equal to that of a run, bit for bit; without a catalogue.
+        Equal to that of a run, bit for bit. Without a catalogue, but for stars: theirs
+        lists what can be taken, whatever the strength.
 
     Raises
     ------
@@ -95,7 +144,7 @@ def at_strength(separation: "Separation", strength: float) -> "Separation":
         separation,
         parts={**separation.parts, name: part},
         uncertainty=uncertainty,
-        catalog=None,
+        catalog=separation.catalog if name == "stars" else None,
         provenance=dataclasses.replace(
             made, settings={**made.settings, "strength": strength}
         ),

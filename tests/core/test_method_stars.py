@@ -9,14 +9,17 @@ from astropy.table import QTable
 
 import bgrem_core
 from bgrem_core.catalog import SourceFlag
+from bgrem_core.collected import Collected
 from bgrem_core.errors import ImageError, UsageError
 from bgrem_core.image import MaskBit, Stack
 from bgrem_core.methods import METHODS
 from bgrem_core.methods.stars import inspect_rows
 from bgrem_core.settings import FindSettings
 from bgrem_core.simulate.stars import draw_star_field, preset
+from bgrem_core.stars.seen import star_at
 from bgrem_core.stars.settings import DIFFUSIONS
-from bgrem_core.strength import at_strength, has_strength
+from bgrem_core.strength import STRENGTH, at_strength, has_strength, slider_of
+from bgrem_core.words import words_of
 
 SHAPE = (192, 192)
 
@@ -101,20 +104,122 @@ def test_errors_hold_sky_and_photons(result, image):
     assert np.all(unknown["flux_err"] < table["flux_err"])
 
 
-def test_a_click_tells_what_was_taken_and_what_is_left(result):
-    row = result.catalog[0]
-    said = dict(inspect_rows(result, float(row["x"].value), float(row["y"].value)))
-    assert "±" in said["Star taken"]
-    assert said["Left of it"].endswith("%")
+def away_from_stars(result):
+    """Return the untouched pixel that is farthest from all stars, x and y."""
     free = np.argwhere(np.asarray(result.extras["support"]) == 0)
-    away = [
-        np.min(np.hypot(result.catalog["x"].value - x, result.catalog["y"].value - y))
-        for y, x in free
-    ]
-    y, x = free[int(np.argmax(away))]
+    x, y = (result.catalog[name].value for name in "xy")
+    away = [np.min(np.hypot(x - col, y - row)) for row, col in free]
+    row, col = free[int(np.argmax(away))]
+    return float(col), float(row)
+
+
+def percent(rows):
+    """Return what is left of a star, and its error, as a window says it."""
+    text = dict(rows)["Left of it"]
+    return [float(word) for word in text.removesuffix(" %").split(" ± ")]
+
+
+def test_a_click_on_a_star_tells_what_was_taken_and_what_is_left(result, field):
+    inner = np.hypot(field.stars.x - 96, field.stars.y - 96) < 80
+    k = np.flatnonzero(inner)[0]  # the brightest
+    x, y = field.stars.x[k], field.stars.y[k]
+    seen = bgrem_core.inspect(result, x + 1.5, y - 2)
+    assert np.hypot(seen.x - x, seen.y - y) < 0.3
+    row = result.catalog[seen.listed.row]
+    assert (seen.flux, seen.snr) == (row["flux"], row["snr"])
+    assert seen.flux_err == row["flux_err"]
+    assert seen.own["spread"] == row["spread"]
+    # A cut-out tells what the whole image does.
+    assert seen.flux_cleaned == pytest.approx(row["flux_cleaned"], rel=1e-4)
+    rows = dict(seen.rows())
+    assert list(rows)[:3] == ["Position", "Flux (star)", "S/N (star)"]
+    assert rows["Flux in starless"].startswith(f"{seen.flux_cleaned:.0f}"[:2])
+    assert "wider than the PSF" in rows["Spread"]
+    # What the truth has there without the star, in the same circle.
+    left, error = percent(seen.rows())
+    col, row = np.meshgrid(*(np.arange(n) for n in SHAPE[::-1]))
+    circle = np.hypot(col - x, row - y) <= seen.radius
+    light = np.sum(field.starlight[0][circle])
+    lost = np.sum((result.cleaned - field.starless[0])[circle])
+    assert 0 < error < 10
+    assert left == pytest.approx(100 * lost / light, abs=4 * error + 5)
+
+
+def test_a_star_has_a_magnitude_where_there_is_a_zero_point(image):
+    known = dataclasses.replace(image, zeropoint=25.0)
+    result = bgrem_core.remove_stars(known)
+    star = result.catalog[0]
+    seen = bgrem_core.inspect(result, star["x"].value, star["y"].value)
+    assert seen.mag == pytest.approx(25 - 2.5 * np.log10(star["flux"]))
+    assert dict(seen.rows())["Magnitude"].startswith(f"{seen.mag:.2f}")
+
+
+def test_a_click_far_from_any_star_is_answered_as_for_other_methods(result):
+    x, y = away_from_stars(result)
+    seen = bgrem_core.inspect(result, x, y)
+    assert seen.listed is None
+    assert seen.flux_residual == pytest.approx(seen.flux - seen.flux_cleaned, abs=1)
+    labels = list(dict(Collected(separation=result).rows(seen)))
+    assert {"Flux", "Flux in starless", "Flux in stars", "FWHM"} <= set(labels)
     assert inspect_rows(result, x, y) == (("Star taken", "none here"),)
-    seen = bgrem_core.inspect(result, float(row["x"].value), float(row["y"].value))
-    assert seen.flux_residual == pytest.approx(seen.flux - seen.flux_cleaned, rel=1e-6)
+
+
+def test_what_is_left_of_a_star_follows_the_strength(result):
+    star = result.catalog[1]
+    at = star["x"].value, star["y"].value
+    whole = bgrem_core.inspect(result, *at)
+    some = bgrem_core.inspect(at_strength(result, 0.6), *at)
+    assert (some.flux, some.snr) == (whole.flux, whole.snr)
+    grown = percent(some.rows())[0] - percent(whole.rows())[0]
+    assert grown == pytest.approx(40, abs=0.2)
+    none = dict(bgrem_core.inspect(at_strength(result, 0), *at).rows())
+    assert none["Left of it"] == "all: no star is taken"
+
+
+def test_the_middle_of_a_star_that_was_filled_means_the_star(result):
+    star = result.catalog[0]
+    x, y = star["x"].value, star["y"].value
+    row, col = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    wide = np.hypot(col - x, row - y) < 9
+    filled = np.where(wide, np.uint8(MaskBit.FILLED), 0)
+    covered = dataclasses.replace(result, flags=result.flags | filled)
+    others = np.hypot(result.catalog["x"].value - x, result.catalog["y"].value - y)
+    far = 7 * np.exp(1j * np.linspace(0, 2 * np.pi, 60))
+    reach = 1.5 * result.provenance.measured["fwhm"]
+    for step in far:
+        at = x + step.real, y + step.imag
+        near = np.hypot(
+            result.catalog["x"].value - at[0], result.catalog["y"].value - at[1]
+        )
+        if near.min() > reach and min(at) >= 0 and max(at) < SHAPE[0] - 1:
+            break
+    else:
+        pytest.fail("the field is too crowded")
+    assert others.min() == 0
+    assert star_at(result, *at) is None
+    assert star_at(covered, *at) == 0
+
+
+def test_clicked_stars_are_exported_as_the_method_lists_them(result):
+    now = Collected(separation=result)
+    star = result.catalog[2]
+    now.clicked.append(now.look(*away_from_stars(result)))
+    now.clicked.append(now.look(star["x"].value, star["y"].value))
+    table = now.all_sources()
+    assert list(table["id"]) == [1, 2]
+    assert np.isnan(table["spread"][0])
+    assert table["flux"][1] == star["flux"]
+    assert table["spread"][1] == star["spread"]
+
+
+def test_a_list_of_some_stars_does_not_hide_the_others(result):
+    now = Collected(separation=result)
+    now.table = bgrem_core.find_sources(result, threshold=50)
+    faint = result.catalog[-1]
+    assert (
+        now.look(faint["x"].value, faint["y"].value).listed.row
+        == len(result.catalog) - 1
+    )
 
 
 def test_a_share_of_the_stars_is_that_of_a_run(result, image):
@@ -126,6 +231,15 @@ def test_a_share_of_the_stars_is_that_of_a_run(result, image):
     np.testing.assert_array_equal(none.cleaned, image.data)
 
 
+def test_the_slider_counts_the_stars_that_are_in_the_image(result):
+    slider = slider_of(result)
+    assert slider.label == "Star amount"
+    assert slider.turned(1.0) == 0
+    assert slider.turned(0.7) == 0.3  # as a script would write it
+    assert STRENGTH.turned(0.7) == 0.7
+    assert METHODS["bgrem"].slider is STRENGTH
+
+
 def test_stars_and_noise_together_add_up(image, field):
     both = bgrem_core.remove_stars(image, denoise=True)
     assert list(both.parts) == ["stars", "noise"]
@@ -134,8 +248,13 @@ def test_stars_and_noise_together_add_up(image, field):
     away = np.abs(both.cleaned - field.clean[0])
     assert 1.4826 * np.median(away) < 0.6 * np.median(field.sigma[0])
     assert both.provenance.model == "optical"
+    assert words_of(both) == ("Original", "Starless", "Stars and noise")
     # The stars are those of a run without it.
     alone = bgrem_core.remove_stars(image)
+    assert words_of(alone) == ("Original", "Starless", "Stars")
+    x, y = away_from_stars(alone)
+    seen = [bgrem_core.inspect(result, x, y) for result in (alone, both)]
+    assert seen[1].sky == pytest.approx(seen[0].sky, abs=3 * alone.scale.median_sigma)
     np.testing.assert_array_equal(both.part("stars")[:, :], alone.part("stars")[:, :])
 
 
@@ -176,7 +295,8 @@ def test_published_diffusions_run_and_say_what_they_do(way, image):
     assert np.all(off <= ulp(done.residual, image.data))
     assert any("spreads the light" in n for n in done.notices)
     assert len(bgrem_core.find_sources(done)) == 0
-    assert inspect_rows(done, 50, 50) == (("Star taken", "none"),)
+    assert "no list" in dict(inspect_rows(done, 50, 50))["Star taken"]
+    assert bgrem_core.inspect(done, 50, 50).listed is None
     top = np.unravel_index(np.argmax(image.data), SHAPE)
     assert done.cleaned[top] < 0.5 * image.data[top]
 

@@ -10,6 +10,7 @@ import numpy as np
 from bgrem_core.display._panels import Panels, read_panels
 from bgrem_core.display._rings import Rings, make_rings
 from bgrem_core.display._scale import Limits, shared_limits, symmetric_limits
+from bgrem_core.words import words_of
 
 if TYPE_CHECKING:
     from bgrem_core.display._canvas import Box, Canvas
@@ -105,7 +106,7 @@ def _draw(
     canvas.heading(separation.image.name, _summary(separation, panels))
     limits = shared_limits(panels.cleaned, panels.sigma)
     wide = symmetric_limits(*_residual_unit(panels))
-    words = _words(separation)
+    words = words_of(separation)
     first = canvas.panel(0, words[0], _minus(panels, separation.image.unit))
     canvas.pixels(first, panels.original, limits, "asinh", "grey", panels.enlarged)
     second = canvas.panel(1, words[1], f"without {_parts(separation)}")
@@ -173,13 +174,6 @@ def _residual_unit(panels: Panels) -> tuple[float, float]:
         return panels.sigma, REACH
     good = np.abs(panels.residual[np.isfinite(panels.residual)])
     return (float(good.max()) if good.size else 0.0), 1
-
-
-def _words(separation: "Separation") -> tuple[str, ...]:
-    from bgrem_core.methods import METHODS
-
-    method = METHODS.get(separation.provenance.method)
-    return method.panels if method else ("Original", "Cleaned", "Residual")
 
 
 def _minus(panels: Panels, unit: str) -> str:

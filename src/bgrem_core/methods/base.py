@@ -8,6 +8,7 @@ from bgrem_core.image import Image
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, OpenSettings, RunSettings
+from bgrem_core.strength import STRENGTH, Slider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from numpy.typing import NDArray
 
+    from bgrem_core.inspection import Listed
     from bgrem_core.steps import Steps
 
 Iterate = Callable[[Image, Any], Generator[Progress, Any, Separation]]
@@ -26,6 +28,7 @@ Rows = Callable[[Separation, float, float], tuple[tuple[str, str], ...]]
 Measure = Callable[[Separation, "NDArray[np.float64]", "NDArray[np.float64]"], "QTable"]
 Lines = Callable[[Separation, FindSettings], tuple[str, ...]]
 Opening = Callable[["Path", OpenSettings], OpenSettings]
+Known = Callable[[Separation, float, float], "Listed | None"]
 Quick = Callable[[Any], RunSettings]
 Centre = Callable[[Separation, float, float], tuple[float, float]]
 
@@ -43,7 +46,8 @@ class Method:
     settings : type
         Frozen dataclass that extends `RunSettings`.
     panels : tuple of str
-        Words over the panels of a window, such as ("Original", "Cleaned", "Residual").
+        What the image, what is left of it and what was taken are called wherever a
+        window names them, such as ("Original", "Cleaned", "Residual").
     iterate : callable
         ``iterate(image, settings)`` yields `Progress` and returns a `Separation`. It
         may be sent the block that somebody looks at, whose tiles then come first; the
@@ -77,6 +81,15 @@ class Method:
     centre : callable or None
         ``centre(separation, x, y)`` gives the centre of the source that was clicked,
         better than the maximum of the smoothed image.
+    listed : callable or None
+        ``listed(separation, x, y)`` gives what the method itself knows of the source
+        that was clicked, such as a star that it took away; a window shows that in place
+        of what an aperture says. It gives None where the method knows of no source.
+    slider : Slider
+        What the windows call the share of what is taken away.
+    takes_light : bool
+        What it takes away is light of sources, to be looked at as a picture is: in
+        colour it stands on black, not on grey.
     quick : callable or None
         ``quick(settings)`` gives the settings of a preview, where those of a run would
         take too long.
@@ -85,7 +98,7 @@ class Method:
     name: str
     label: str
     settings: type[RunSettings]
-    panels: tuple[str, ...]
+    panels: tuple[str, str, str]
     iterate: Iterate
     find: Find
     inspect_rows: Rows
@@ -100,3 +113,6 @@ class Method:
     opening: Opening | None = None
     centre: Centre | None = None
     quick: Quick | None = None
+    listed: Known | None = None
+    slider: Slider = STRENGTH
+    takes_light: bool = False

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from bgrem_core.display import format_value
 from bgrem_core.errors import ImageError
 from bgrem_core.image import Image, MaskBit, Stack
 from bgrem_core.io.provenance import Provenance
@@ -35,7 +34,9 @@ from bgrem_core.stars.catalogue import star_table
 from bgrem_core.stars.options import StarOptions
 from bgrem_core.stars.published import iter_diffusion
 from bgrem_core.stars.remove import iter_remove
+from bgrem_core.stars.seen import listed_star
 from bgrem_core.stars.settings import DIFFUSIONS, StarsSettings
+from bgrem_core.strength import Slider
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -50,10 +51,15 @@ if TYPE_CHECKING:
 
 LEVEL = 64
 """Scale of the level under the photometric plane, pixels."""
-NEAR = 1.5
-"""Distance within which a click means a star, FWHM."""
 _MOST_SATURATED = 0.5
 _EDGE = 0.25
+SLIDER = Slider(
+    label="Star amount",
+    about="How much of the stars is in the middle image: 0 % is without them, 100 % is "
+    "the original; works at once, without a run",
+    of_left=True,
+    none="",
+)
 
 
 def iterate(
@@ -252,28 +258,11 @@ def find(separation: Separation, settings: "FindSettings") -> "QTable":
 def inspect_rows(
     separation: Separation, x: float, y: float
 ) -> tuple[tuple[str, str], ...]:
-    """Say what was taken at a place; see `Method.inspect_rows`."""
-    table, fwhm = separation.catalog, separation.provenance.measured["fwhm"]
-    if table is None or not len(table):
-        return (("Star taken", "none"),)
-    away = np.hypot(table["x"].value - x, table["y"].value - y)
-    k = int(np.argmin(away))
-    if not away[k] <= max(NEAR * fwhm, 2.0):
-        return (("Star taken", "none here"),)
-    row = table[k]
-    flux, error, left = (
-        float(getattr(row[n], "value", row[n]))
-        for n in ("flux", "flux_err", "flux_cleaned")
-    )
-    spread = float(row["spread"])
-    return (
-        ("Star taken", format_value(flux, error, separation.image.unit)),
-        ("Left of it", f"{100 * left / flux:.1f} %" if flux > 0 else "unknown"),
-        (
-            "Wider than PSF",
-            "saturated" if math.isnan(spread) else f"{100 * spread:.1f} %",
-        ),
-    )
+    """Say whether a star was taken at a place; see `Method.inspect_rows`."""
+    if separation.provenance.settings["way"] in DIFFUSIONS:
+        return (("Star taken", "unknown: this way knows no list of stars"),)
+    star = listed_star(separation, x, y)
+    return (("Star taken", "none here"),) if star is None else star.rows
 
 
 def assumed(separation: Separation, _: "FindSettings") -> tuple[str, ...]:
@@ -312,6 +301,9 @@ STARS = Method(
     iterate=iterate,  # type: ignore[arg-type]
     find=find,
     inspect_rows=inspect_rows,
+    listed=listed_star,
+    slider=SLIDER,
+    takes_light=True,
     parts=("stars", "noise"),
     takes_stack=True,
     columns=(("spread", "Spread", 3),),

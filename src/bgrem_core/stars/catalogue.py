@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DESCRIPTIONS", "star_table"]
+__all__ = ["DESCRIPTIONS", "circle_radius", "light_left", "star_table"]
 
 NOMINAL = 5.0
 """Signal to noise below which a star carries flag 128."""
@@ -87,16 +87,52 @@ def _left(separation: "Separation", x: "Floats", y: "Floats", fwhm: float) -> "F
     """Return the light in small circles on the starless image, over their level."""
     if not len(x) or not math.isfinite(fwhm):
         return np.full(len(x), np.nan)
-    radius = max(fwhm, 1.0)
     plane = separation.image.data - np.asarray(separation.parts["stars"])
-    # What was filled is just what is asked for.
-    bad = (np.asarray(separation.flags) & ~np.uint8(MaskBit.FILLED)) != 0
+    flags, sigma = np.asarray(separation.flags), separation.scale.median_sigma
+    return light_left(plane, flags, x, y, fwhm=fwhm, sigma=sigma)[0]
+
+
+def circle_radius(fwhm: float) -> float:
+    """Return the radius of the circles in which light is left, pixels."""
+    return max(fwhm, 1.0)
+
+
+def light_left(
+    plane: "NDArray[np.float32]",
+    flags: "NDArray[np.uint8]",
+    x: "Floats",
+    y: "Floats",
+    *,
+    fwhm: float,
+    sigma: float,
+) -> "tuple[Floats, Floats]":
+    """Return the light in small circles, over the level of the rings round them.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (ny, nx)
+        Without its stars, image unit.
+    flags : ndarray of uint8, shape (ny, nx)
+        `MaskBit` of each pixel. Filled ones count: they are just what is asked for.
+    x, y : ndarray of float64, shape (n,)
+        Middles of the circles, pixels, 0-based.
+    fwhm : float
+        Of the PSF, pixels: the circles have this radius, and at least one pixel.
+    sigma : float
+        Noise of a pixel, image unit.
+
+    Returns
+    -------
+    left, level_err : ndarray of float64, shape (n,)
+        The light, and the error of the level per pixel, image unit.
+    """
+    radius = circle_radius(fwhm)
+    bad = (flags & ~np.uint8(MaskBit.FILLED)) != 0
     bad |= ~np.isfinite(plane)
     plane = np.where(bad, 0, plane).astype(np.float32)
     sums = aperture_sums(plane, x, y, radius, flags=bad.astype(np.uint8))
-    sigma = np.full(len(x), separation.scale.median_sigma)
-    ring = ring_sky(plane, ~bad, x, y, fwhm=fwhm, sigma=sigma)
-    return np.asarray(sums - ring.level * np.pi * radius**2)
+    ring = ring_sky(plane, ~bad, x, y, fwhm=fwhm, sigma=np.full(len(x), sigma))
+    return np.asarray(sums - ring.level * np.pi * radius**2), np.asarray(ring.error)
 
 
 def _flags(
