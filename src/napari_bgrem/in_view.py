@@ -22,7 +22,7 @@ def block_in_view(layer: "Image") -> "Block | None":
     Parameters
     ----------
     layer : napari.layers.Image
-        Its last two axes are rows and columns.
+        Its last two axes are rows and columns, before those of colours.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def block_in_view(layer: "Image") -> "Block | None":
     if (corners[0] == corners[1]).any():
         return None
     low, high = np.floor(corners[0]).astype(int), np.ceil(corners[1]).astype(int) + 1
-    ny, nx = whole.shape[-2:]
+    ny, nx = whole.shape[:2] if layer.rgb else whole.shape[-2:]
     rows = slice(max(int(low[0]), 0), min(int(high[0]), ny))
     cols = slice(max(int(low[1]), 0), min(int(high[1]), nx))
     return rows, cols

@@ -9,6 +9,8 @@ import numpy as np
 from bgrem_core.io.layers import SEGMENTS
 from bgrem_core.planes import allocate, bands
 from bgrem_core.pyramid import Pyramid
+from bgrem_core.words import words_of
+from napari_bgrem.called import part_name, role_name
 from napari_bgrem.layers import labels_layer, mask_layer, metadata_of
 from napari_bgrem.looks import look_of, sampled
 from napari_bgrem.mark import FROM, KEY, Mark
@@ -73,8 +75,12 @@ def result_layers(
     if SEGMENTS in separation.extras:
         layers.append(made.labels(SEGMENTS, separation.extras[SEGMENTS]))
     first = name or (separation.image.name if like is None else like.name)
+    words = words_of(separation)
     for _, keywords, _ in layers:
-        keywords["name"] = f"{first}: {keywords['metadata'][KEY].role}{note}"
+        role = keywords["metadata"][KEY].role
+        name_of = part_name if role in parts else role_name
+        called = name_of(role, words)
+        keywords["name"] = f"{first}: {called}{note}"
     return layers
 
 

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from bgrem_core.methods import METHODS
+from bgrem_core.words import words_of
+from napari_bgrem.called import role_name
 from napari_bgrem.collected import Collected, key_of, newest_result
 from napari_bgrem.mark import mark_of, marked
 
@@ -116,5 +118,6 @@ class Results:
         cleaned = self.layer("cleaned")
         name = now.separation.image.name
         if cleaned is not None:
-            name = str(cleaned.name).removesuffix(": cleaned")
+            word = role_name("cleaned", words_of(now.separation))
+            name = str(cleaned.name).replace(f": {word}", "", 1)
         return f"{name}   ·   {how}" + (f", {made.model}" if made.model else "")

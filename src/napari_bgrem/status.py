@@ -2,8 +2,8 @@
 
 napari asks each layer, from a thread of its own, for a dictionary of texts. Ours
 answer with the pixel, its place on the sky, and the values of original, cleaned and
-residual at once. Only the full level is read: what is on the screen may be a mean of
-many pixels.
+residual at once, in the words of the method. Only the full level is read: what is on
+the screen may be a mean of many pixels.
 """
 
 import threading
@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from bgrem_core.sexagesimal import sexagesimal
+from napari_bgrem.called import ROLES, layer_words, role_name
 from napari_bgrem.mark import mark_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from napari_bgrem.mark import Mark
 
 __all__ = ["follow", "unwatch", "values_at", "watch"]
-
-ROLES = ("original", "cleaned", "residual")
 
 _SAID = {"sources": "id", "fates": "fate", "truth": "id"}
 """Features of points that are said, by role."""
@@ -145,7 +144,9 @@ def _describe(layer: "Layer", position: Any, *, world: bool) -> tuple[str, str, 
     texts = {role: f"{value:.5g}" for role, value in values.items()}
     own = texts.get(mark.role, "") if mark else ""
     value = f"{own} {unit}".strip() if own else ""
-    named = "   ".join(f"{role} {text}" for role, text in texts.items())
+    words = layer_words(() if mark is None else _family(layer, mark).values())
+    pairs = ((role_name(role, words), text) for role, text in texts.items())
+    named = "   ".join(f"{name} {text}" for name, text in pairs)
     said = [f"{named} {unit}".strip()] if named else []
     said += _points_on(mark, position, world=world)
     return where, value, "   ".join(said)

@@ -308,7 +308,7 @@ def test_colours_run_plane_by_plane(desk, viewer, queue, frame):
     finish(desk, queue)
     cleaned = marked(viewer, "cleaned")
     assert [layer.name for layer in cleaned] == [
-        f"colour: cleaned, plane {k}" for k in (1, 2, 3)
+        f"colour: after, plane {k}" for k in (1, 2, 3)
     ]
     for k, layer in enumerate(cleaned):
         np.testing.assert_array_equal(layer.data, rgb[..., k] - np.float32(4))
@@ -324,8 +324,8 @@ def test_of_a_colour_image_the_colours_are_compared(desk, viewer, queue, frame):
         finish(desk, queue)
     groups = newest_groups(viewer)
     assert [group[0].name for group in groups] == [
-        "colour", "colour: cleaned in colour, run 2",
-        "colour: residual in colour, run 2",
+        "colour", "colour: after in colour, run 2",
+        "colour: toy in colour, run 2",
     ]  # fmt: skip
     assert groups[0][0] is source
     cleaned, residual = groups[1][0], groups[2][0]
@@ -392,7 +392,7 @@ def test_of_a_cube_the_plane_that_is_shown_is_worked_on(desk, viewer, queue, fra
     desk.start(settings(level=5.0), "toy")
     finish(desk, queue)
     cleaned = marked(viewer, "cleaned")[-1]
-    assert cleaned.name == "cube [2]: cleaned"
+    assert cleaned.name == "cube [2]: after"
     np.testing.assert_array_equal(cleaned.data, cube[2] - np.float32(5))
     np.testing.assert_array_equal(cleaned.scale, (2, 2))
     viewer.dims.set_current_step(0, 0)

@@ -102,3 +102,9 @@ def test_what_is_compared_is_seen(viewer):
     extent = pair[0].extent.world
     assert (low <= extent[0]).all()
     assert (high >= extent[1]).all()
+
+
+def test_of_an_image_in_colour_rows_and_columns_count():
+    layer = Image(np.zeros((40, 60, 3), np.uint8), rgb=True)
+    layer.corner_pixels = np.array([[5, 10], [19, 49]])
+    assert block_in_view(layer) == (slice(5, 20), slice(10, 50))

@@ -27,7 +27,7 @@ class Curve:
     Attributes
     ----------
     name : str
-        In the legend; "original", "cleaned" and "residual" have colours of their own.
+        In the legend.
     x, y : ndarray of float64, shape (n,)
         NaN breaks the line.
     error : ndarray of float64 or None, shape (n,) or (2, n)
@@ -35,7 +35,7 @@ class Curve:
     points : bool
         Dots and no line.
     colour : str
-        That of another name.
+        "original", "cleaned" or "residual"; by default its name, if it is one of them.
     """
 
     name: str

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from bgrem_core.errors import BGRemError
 from bgrem_core.pace import duration
+from bgrem_core.stack import planes_of
 from napari_bgrem._qt.choice import Choice
 from napari_bgrem._qt.finish import FinishPanel
 from napari_bgrem._qt.frames import fit_title, line, scrolled
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from bgrem_core.separation import Separation
     from bgrem_core.settings import FindSettings
     from napari_bgrem.blend import Blend
+    from napari_bgrem.blends import Blends
     from napari_bgrem.mark import Mark
 
 __all__ = ["RemoveBackground"]
@@ -87,7 +89,7 @@ class RemoveBackground(QWidget):
         self._pick()
 
     @property
-    def blend(self) -> "Blend | None":
+    def blend(self) -> "Blend | Blends | None":
         """What moves the strength of the last result, None without one."""
         return self.looking.strength.blend
 
@@ -178,15 +180,16 @@ class RemoveBackground(QWidget):
 
     def _on_shown(self, run: str) -> None:
         self._run = run
-        layers = {
-            mark.role: layer
-            for layer in self.viewer.layers
-            if (mark := mark_of(layer)) and mark.run == run
-        }
-        result = layers.get("cleaned")
-        mark = mark_of(result)
-        separation = mark.separation if mark else None
-        self.looking.strength.take(separation, layers)
+        layers: dict[str, dict[str, Layer]] = {}
+        for layer in self.viewer.layers:
+            mark = mark_of(layer)
+            if mark is not None and mark.run.partition(".")[0] == run:
+                layers.setdefault(mark.run, {})[mark.role] = layer
+        made = self.desk.result
+        separation = None if made is None else planes_of(made)[0]
+        result = layers.get(run, {}).get("cleaned")
+        self.looking.strength.take(made, layers)
+        self.looking.refresh(comparable=True, method=self._method())
         self.look.reset_strength()
         self._note(separation.notices if separation else ())
         self.bar.say(self._done(separation))
@@ -356,7 +359,7 @@ class RemoveBackground(QWidget):
         self.looking.refresh(comparable=comparable, method=self._method())
         self.finish.set_ready(result=result and not self.desk.busy)
         stage = self._stage()
-        self.guide.setText(next_step(stage))
+        self.guide.setText(next_step(stage, self.looking.words(self._method())))
         self.sample.setVisible(stage == "empty")
         self.offer.look(self.desk.source)
 

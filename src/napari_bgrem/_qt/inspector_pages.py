@@ -17,11 +17,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from bgrem_core.inspection_rows import HELP
+from bgrem_core.inspection_rows import row_help
 from bgrem_core.truth import MISSED
 from napari_bgrem._qt.curve_plot import Curve, CurvePlot
 from napari_bgrem._qt.rows import Rows
 from napari_bgrem._qt.table import SourceTable
+from napari_bgrem.called import role_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ class SourcePage(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.rows = Rows(HELP)
+        self.rows = Rows(row_help())
         self.profile = CurvePlot("Radial profile")
         self.growth = CurvePlot("Curve of growth")
         layout = QVBoxLayout(self)
@@ -63,7 +64,7 @@ class SourcePage(QWidget):
         rows : sequence of (str, str)
             Labels and texts.
         """
-        self.rows.show_rows(rows)
+        self.rows.show_rows(rows, row_help(seen.words))
         unit = seen.unit or "image unit"
         curves = {
             "original": seen.original,
@@ -76,8 +77,13 @@ class SourcePage(QWidget):
         ):
             plot.set_curves(
                 [
-                    Curve(name=k, x=seen.radii, y=np.asarray(getattr(v, name)))
-                    for k, v in curves.items()
+                    Curve(
+                        name=role_name(role, seen.words),
+                        x=seen.radii,
+                        y=np.asarray(getattr(curve, name)),
+                        colour=role,
+                    )
+                    for role, curve in curves.items()
                 ],
                 x_label="radius (pix)",
                 y_label=label,
@@ -118,7 +124,7 @@ class SourcesPage(QWidget):
 
     def fill(self, now: "Collected") -> None:
         """Show the sources of a result in place of what was shown."""
-        self.table.fill(now.table, now.clicked, now.columns)
+        self.table.fill(now.table, now.clicked, now.columns, now.words)
         rows = now.match.rows() if now.match else ()
         self.truth.show_rows(rows)
         self.truth.setVisible(bool(rows))

@@ -1,4 +1,4 @@
-"""Look: how much noise is taken away, and how images are compared and stretched."""
+"""Look: how much of it is taken away, and how images are compared and stretched."""
 
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,11 @@ from qtpy.QtWidgets import (
 )
 
 from bgrem_core.display import STRETCHES
+from bgrem_core.strength import STRENGTH, Slider
+from bgrem_core.words import DEFAULT
 
 if TYPE_CHECKING:
+    from bgrem_core.words import Words
     from napari_bgrem.comparison import State
 
 __all__ = ["LookPanel"]
@@ -38,24 +41,15 @@ class LookPanel(QWidget):
         super().__init__()
         self.compare = QPushButton("&Compare")
         self.compare.setCheckable(True)
-        self.compare.setToolTip(
-            "Original, cleaned and residual side by side (Shift-C); again: as it was"
-        )
         self.blink = QPushButton("&Blink")
-        self.blink.setToolTip("Original and cleaned in turn in one place (Shift-B)")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, 100)
         self.slider.setValue(100)
-        self.slider.setAccessibleName("Strength")
-        self.slider.setToolTip(
-            "Share of the noise that is taken away; works at once, without a run"
-        )
         self.percent = QLabel("100 %")
         self.percent.setMinimumWidth(
             self.percent.fontMetrics().horizontalAdvance("100 %") + 4
         )
-        self.gradient = QCheckBox("&Gradient only (keep the noise)")
-        self.gradient.setToolTip("Take the sky away and leave all noise: strength 0")
+        self.label, self.gradient = QLabel(), QCheckBox()
         self.stretch = QComboBox()
         self.stretch.addItems(list(STRETCHES))
         self.stretch.setCurrentText("asinh")
@@ -64,9 +58,10 @@ class LookPanel(QWidget):
         for label, name in LIMITS.items():
             self.limits.addItem(label, name)
         self.limits.setToolTip("Which values become black and white")
-        self._before = 100
+        self._counts, self._before = STRENGTH, 100
         self._lay_out()
         self._wire()
+        self.set_words(DEFAULT, self._counts)
         self.set_ready(result=False, strength=False)
 
     def _lay_out(self) -> None:
@@ -80,7 +75,7 @@ class LookPanel(QWidget):
         strength = QHBoxLayout()
         strength.addWidget(self.slider, 1)
         strength.addWidget(self.percent)
-        form.addRow("Strength", strength)
+        form.addRow(self.label, strength)
         form.addRow(self.gradient)
         form.addRow("Stretch", self.stretch)
         form.addRow("Limits", self.limits)
@@ -100,8 +95,8 @@ class LookPanel(QWidget):
 
     @property
     def strength(self) -> float:
-        """Share of the noise that is taken away."""
-        return float(self.slider.value()) / 100
+        """Share that is taken away, whatever the slider counts."""
+        return self._counts.turned(self.slider.value() / 100)
 
     def set_ready(self, *, result: bool, strength: bool) -> None:
         """Enable what a result, and one with a strength, makes possible."""
@@ -110,15 +105,37 @@ class LookPanel(QWidget):
         self.slider.setEnabled(strength)
         self.gradient.setEnabled(strength)
 
+    def set_words(self, words: "Words", slider: Slider) -> None:
+        """Say what is compared, and what the slider counts, as a method does."""
+        self.compare.setToolTip(
+            f"{', '.join(words)} side by side (Shift-C); again: as it was"
+        )
+        self.blink.setToolTip(
+            f"{words[0]} and {words[1].lower()} in turn in one place (Shift-B)"
+        )
+        strength = self.strength
+        self._counts = slider
+        self.label.setText(slider.label)
+        self.slider.setAccessibleName(slider.label)
+        self.slider.setToolTip(slider.about)
+        self.gradient.setText(slider.none.replace("Gradient", "&Gradient", 1))
+        self.gradient.setToolTip(slider.about_none)
+        self.gradient.setVisible(bool(slider.none))
+        self._show_strength(strength)
+
     def reset_strength(self) -> None:
         """Show full strength, and tell nobody."""
+        self._show_strength(1)
+
+    def _show_strength(self, strength: float) -> None:
+        value = round(100 * self._counts.turned(strength))
         for widget in (self.slider, self.gradient):
             widget.blockSignals(True)  # noqa: FBT003 - Qt says so
-        self.slider.setValue(100)
-        self.gradient.setChecked(False)
+        self.slider.setValue(value)
+        self.gradient.setChecked(strength == 0)
         for widget in (self.slider, self.gradient):
             widget.blockSignals(False)  # noqa: FBT003 - Qt says so
-        self.percent.setText("100 %")
+        self.percent.setText(f"{value} %")
 
     def show_state(self, state: "State") -> None:
         """Show whether something is compared."""
@@ -128,9 +145,9 @@ class LookPanel(QWidget):
     def _moved(self, value: int) -> None:
         self.percent.setText(f"{value} %")
         self.gradient.blockSignals(True)  # noqa: FBT003 - Qt says so
-        self.gradient.setChecked(value == 0)
+        self.gradient.setChecked(self.strength == 0)
         self.gradient.blockSignals(False)  # noqa: FBT003 - Qt says so
-        self.strength_moved.emit(value / 100)
+        self.strength_moved.emit(self.strength)
         if not self.slider.isSliderDown():  # a key or a click beside the handle
             self._settled()
 

@@ -3,8 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from bgrem_core.methods import get_method
+from bgrem_core.stack import planes_of
+from bgrem_core.strength import slider_of
+from bgrem_core.words import method_words, words_of
 from napari_bgrem._qt.look import LookPanel
 from napari_bgrem._qt.strength import Strength
+from napari_bgrem.called import layer_words
 from napari_bgrem.compared import comparison_of, newest_groups
 from napari_bgrem.stretch import apply_stretch, set_limits
 
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     import napari
+    from bgrem_core.strength import Slider
+    from bgrem_core.words import Words
     from napari_bgrem.desk import Desk
 
 __all__ = ["Looking"]
@@ -77,8 +83,21 @@ class Looking:
         panel = self.panel
         panel.set_ready(result=comparable, strength=self.strength.possible)
         panel.show_state(self.comparison.state)
-        words = ", ".join(get_method(method).panels)
-        panel.compare.setToolTip(f"{words} side by side (Shift-C)")
+        panel.set_words(self.words(method), self._slider(method))
+
+    def words(self, method: str) -> "Words":
+        """Return the words for what is compared, else those of a method."""
+        if self._desk.result is not None:
+            return words_of(planes_of(self._desk.result)[0])
+        shown = [layer for group in self.groups()[1:] for layer in group]
+        return layer_words(shown) if shown else method_words(method)
+
+    def _slider(self, method: str) -> "Slider":
+        """Return the slider of the result that it moves, else that of a method."""
+        blend = self.strength.blend
+        if blend is None:
+            return get_method(method).slider
+        return slider_of(planes_of(blend.shown)[0])
 
     def _shown(self) -> "list[Any]":
         groups = [group[0] for group in self.groups() if group]

@@ -42,8 +42,13 @@ class Rows(QWidget):
         """What is shown."""
         return self._shown
 
-    def show_rows(self, rows: Sequence[tuple[str, str]]) -> None:
+    def show_rows(
+        self,
+        rows: Sequence[tuple[str, str]],
+        about: Mapping[str, str] | None = None,
+    ) -> None:
         """Show pairs in place of what was shown; labels are made once."""
+        self._about = self._about if about is None else about
         self._shown = tuple(rows)
         while len(self._pairs) < len(rows):
             self._add()

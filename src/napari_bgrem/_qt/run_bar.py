@@ -24,10 +24,10 @@ class RunBar(QWidget):
         super().__init__()
         self.preview = QPushButton("Pr&eview")
         self.preview.setToolTip(
-            "Clean what is in view, with the noise of the whole frame"
+            "Work on what is in view, with the noise of the whole frame"
         )
         self.run = QPushButton("&Run")
-        self.run.setToolTip("Clean the whole frame; what is in view comes first")
+        self.run.setToolTip("Work on the whole frame; what is in view comes first")
         self.cancel = QPushButton("Ca&ncel")
         self.cancel.setToolTip("Stop after the tile at work; what was done stays")
         self.bar = QProgressBar()

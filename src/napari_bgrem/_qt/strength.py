@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer
 
+from bgrem_core.stack import StackSeparation
 from napari_bgrem.blend import Blend
+from napari_bgrem.blends import Blends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from napari.layers import Layer
 
-    from bgrem_core.separation import Separation
+    from bgrem_core.api import Result
 
 __all__ = ["Strength"]
 
@@ -21,28 +23,43 @@ class Strength(QObject):
 
     Attributes
     ----------
-    blend : Blend or None
+    blend : Blend, Blends or None
         That of the last result.
     """
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self.blend: Blend | None = None
+        self.blend: Blend | Blends | None = None
         self._settling: Iterator[None] | None = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._go_on)
 
     @property
     def possible(self) -> bool:
-        """Whether the result has a noise to be put back."""
+        """Whether the result has something to be put back."""
         return bool(self.blend and self.blend.possible)
 
     def take(
-        self, separation: "Separation | None", layers: "Mapping[str, Layer]"
+        self, result: "Result | None", layers: "Mapping[str, Mapping[str, Layer]]"
     ) -> None:
-        """Work on another result from now on, on none without a separation."""
+        """Work on another result from now on, on none without one.
+
+        Parameters
+        ----------
+        result : Separation, StackSeparation or None
+            Of strength 1.
+        layers : mapping
+            Layers by run, then by role; planes of one run are "run.k", k from 1.
+        """
         self._settling = None
-        self.blend = None if separation is None else Blend(separation, dict(layers))
+        if result is None:
+            self.blend = None
+        elif isinstance(result, StackSeparation):
+            run = next(iter(layers), "").partition(".")[0]
+            planes = [layers.get(f"{run}.{k + 1}", {}) for k in range(len(result))]
+            self.blend = Blends(result, planes, layers.get(run, {}))
+        else:
+            self.blend = Blend(result, next(iter(layers.values()), {}))
 
     def forget(self, layer: "Layer") -> None:
         """Drop a layer that was deleted."""

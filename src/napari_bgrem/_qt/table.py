@@ -6,6 +6,7 @@ from qtpy.QtCore import QItemSelectionModel, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView
 
+from bgrem_core.words import DEFAULT
 from napari_bgrem._qt.table_model import SourceModel
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from bgrem_core.inspection import Inspection
+    from bgrem_core.words import Words
 
 __all__ = ["SourceTable"]
 
@@ -63,6 +65,7 @@ class SourceTable(QTableView):
         table: "QTable | None",
         clicked: "Sequence[Inspection]" = (),
         own: "Sequence[tuple[str, str, int]]" = (),
+        words: "Words" = DEFAULT,
     ) -> None:
         """Show a catalogue and clicked sources in place of what was shown.
 
@@ -74,10 +77,12 @@ class SourceTable(QTableView):
             Sources beside it.
         own : sequence of (str, str, int), optional
             Columns of the method: name, title, decimals.
+        words : tuple of str, optional
+            What the image, what is left and what was taken are called.
         """
         self._quiet = True
         try:
-            self.sources.fill(table, clicked, own)
+            self.sources.fill(table, clicked, own, words)
         finally:
             self._quiet = False
         self._fit()

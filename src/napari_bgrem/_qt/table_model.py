@@ -10,6 +10,7 @@ from bgrem_core.columns import DESCRIPTIONS
 from bgrem_core.display import format_value
 from bgrem_core.inspection_rows import HELP, SIGNIFICANCE, flag_words, format_like
 from bgrem_core.sexagesimal import sexagesimal
+from bgrem_core.words import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from bgrem_core.inspection import Inspection
+    from bgrem_core.words import Words
 
     Column = NDArray[Any]
 
@@ -40,7 +42,7 @@ class _Shown:
     name : str
         The column that it is sorted by, and whose description is its tooltip.
     title : str
-        At its head; its unit is added.
+        At its head; its unit is added, and for ``{left}`` what is left is called.
     text : callable
         ``text(columns, row)`` writes a cell.
     """
@@ -91,7 +93,7 @@ COLUMNS = (
     _Shown("flux", "Flux", _flux),
     _Shown("snr", "S/N", _number("snr", 1)),
     _Shown("fwhm", "FWHM", _number("fwhm", 2)),
-    _Shown("flux_cleaned", "Flux cleaned", _cleaned),
+    _Shown("flux_cleaned", "Flux {left}", _cleaned),
     _Shown("ra", "RA", _sky(0)),
     _Shown("dec", "Dec", _sky(1)),
     _Shown("flags", "Flags", _flags),
@@ -116,7 +118,8 @@ class SourceModel(QAbstractTableModel):
         self._columns = _columns([])
         self._order = np.zeros(0, np.intp)
         self._sorted = (-1, Qt.SortOrder.AscendingOrder)
-        self._unit = ""
+        self._unit, self._left = "", DEFAULT[1].lower()
+        self._about: dict[str, str] = {}
         self._own: tuple[str, ...] = ()
         self.shown: tuple[_Shown, ...] = COLUMNS
 
@@ -125,6 +128,7 @@ class SourceModel(QAbstractTableModel):
         table: "QTable | None",
         clicked: "Sequence[Inspection]" = (),
         own: "Sequence[tuple[str, str, int]]" = (),
+        words: "Words" = DEFAULT,
     ) -> None:
         """Show a catalogue and clicked sources in place of what was shown.
 
@@ -136,10 +140,13 @@ class SourceModel(QAbstractTableModel):
             Sources beside it.
         own : sequence of (str, str, int), optional
             Columns of the method: name, title, decimals.
+        words : tuple of str, optional
+            What the image, what is left and what was taken are called.
         """
         self.beginResetModel()
         self._unit = _unit_of(table, clicked)
         self._own = tuple(name for name, *_ in own)
+        self._left, self._about = words[1].lower(), _descriptions(table)
         more = (_Shown(name, title, _number(name, n)) for name, title, n in own)
         self.shown = (*COLUMNS[:_FIRST], *more, *COLUMNS[_FIRST:])
         found = _columns([], own=self._own)
@@ -245,9 +252,11 @@ class SourceModel(QAbstractTableModel):
         shown = self.shown[section]
         if role == Qt.ItemDataRole.DisplayRole:
             unit = self._unit if shown.name in _FLUXES else ""
-            return f"{shown.title} ({unit})" if unit else shown.title
+            title = shown.title.format(left=self._left)
+            return f"{title} ({unit})" if unit else title
         if role == Qt.ItemDataRole.ToolTipRole:
-            return HEADS.get(shown.name) or DESCRIPTIONS.get(shown.name)
+            name = shown.name
+            return self._about.get(name) or HEADS.get(name) or DESCRIPTIONS.get(name)
         return None
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
@@ -286,6 +295,14 @@ def _catalogue(table: "QTable", own: "Sequence[str]") -> "dict[str, Column]":
     if "flags" not in table.colnames:
         columns["flags"] = np.zeros(len(table), int)
     return columns
+
+
+def _descriptions(table: "QTable | None") -> "dict[str, str]":
+    """Return what the method says of columns, where that is not what all say."""
+    if table is None:
+        return {}
+    said = {name: table[name].info.description for name in table.colnames}
+    return {k: v for k, v in said.items() if v and v != DESCRIPTIONS.get(k)}
 
 
 def _columns(
