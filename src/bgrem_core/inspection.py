@@ -456,7 +456,7 @@ class _Cut:
         self, at: tuple["Floats", "Floats"], level: float | None
     ) -> "NDArray[np.float32]":
         """Return the cleaned plane, masked pixels 0, less a level or its own ring's."""
-        plane = self._read(self.separation.cleaned_plane)
+        plane = self._without()
         data = np.where(self.good, plane, 0).astype(np.float32)
         if level is None:
             ring = ring_sky(
@@ -464,6 +464,14 @@ class _Cut:
             )
             level = float(ring.level[0])
         return np.where(self.good, data - level, 0).astype(np.float32)
+
+    def _without(self) -> "NDArray[np.float32]":
+        """Return the cut without what was taken, from the plane fluxes are read off."""
+        separation = self.separation
+        if "stars" in separation.parts:
+            # The sky stays in the cleaned image; the slope of it is no light of stars.
+            return self.data - self._read(separation.residual_plane)
+        return self._read(separation.cleaned_plane)
 
     def _noise_taken(self, residual: "NDArray[np.float32]") -> float:
         """Return the width of the residual over that of the noise, at most 1."""

@@ -159,6 +159,8 @@ def test_a_click_far_from_any_star_is_answered_as_for_other_methods(result):
     seen = bgrem_core.inspect(result, x, y)
     assert seen.listed is None
     assert seen.flux_residual == pytest.approx(seen.flux - seen.flux_cleaned, abs=1)
+    # No star, no light of stars: the slope of the sky is none.
+    assert abs(seen.flux_residual) < 0.1 * seen.flux_err
     labels = list(dict(Collected(separation=result).rows(seen)))
     assert {"Flux", "Flux in starless", "Flux in stars", "FWHM"} <= set(labels)
     assert inspect_rows(result, x, y) == (("Star taken", "none here"),)
