@@ -8,7 +8,7 @@ import numpy as np
 
 from bgrem_core.controls import controls, text_of
 from bgrem_core.display import zscale_limits
-from bgrem_core.inspection_rows import HELP
+from bgrem_core.inspection_rows import row_help
 from bgrem_core.regions import DRAWN, LEAST
 from bgrem_core.truth import MISSED
 
@@ -93,6 +93,7 @@ def seen_message(
     collected: "Collected", seen: "Inspection", row: int | None
 ) -> "Message":
     """Return an inspected source as a message."""
+    said = row_help(seen.words)
     curves = {
         kind: {
             name: getattr(getattr(seen, name), kind)
@@ -109,7 +110,7 @@ def seen_message(
         "snr": seen.snr,
         "radius": seen.radius,
         "ring": seen.ring,
-        "rows": [(k, v, HELP.get(k, "")) for k, v in collected.rows(seen)],
+        "rows": [(k, v, said.get(k, "")) for k, v in collected.rows(seen)],
         "unit": seen.unit,
         "radii": seen.radii,
         **curves,

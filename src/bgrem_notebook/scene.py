@@ -11,7 +11,8 @@ from bgrem_core.image import Stack
 from bgrem_core.methods import METHODS
 from bgrem_core.models import list_models
 from bgrem_core.settings import FindSettings
-from bgrem_core.strength import has_strength
+from bgrem_core.strength import has_strength, slider_of
+from bgrem_core.words import method_words, words_of
 from bgrem_notebook.messages import form_of
 from bgrem_notebook.shown import residual_reach
 from bgrem_notebook.tiles import SIDE, count_levels
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bgrem_core.image import Image
     from bgrem_core.normalize import Scale
     from bgrem_core.separation import Separation
+    from bgrem_core.words import Words
     from bgrem_notebook.desk import Desk
 
     Message = dict[str, Any]
@@ -54,6 +56,8 @@ def scene_of(desk: "Desk") -> "tuple[Message, list[NDArray[Any]]]":
         "levels": count_levels(shown.shape),
         "planes": shown.tiles.revisions,
         "has_strength": separation is not None and has_strength(separation),
+        "slider": _slider(desk, separation),
+        "words": _words(desk, separation),
         "hint": HINT,
         "limits": shown.limits,
         "residual": residual_reach(separation, sigma),
@@ -86,13 +90,25 @@ def _forms(desk: "Desk") -> "Message":
     return {
         "methods": [{"name": m.name, "label": m.label} for m in METHODS.values()],
         "method": method.name,
-        "words": method.panels,
         "can_record": method.record is not None,
         "models": _models(method.name, values.get("model")),
         "model": values.get("model"),
         "form": rows,
         "find_form": [row for row in find if row["name"] in FIND_SHOWN],
     }
+
+
+def _words(desk: "Desk", separation: "Separation | None") -> "Words":
+    """Return the words of what is shown, else of the method that is chosen."""
+    if separation is None:
+        return method_words(desk.session.method)
+    return words_of(separation)
+
+
+def _slider(desk: "Desk", separation: "Separation | None") -> "Message":
+    if separation is None:
+        return dataclasses.asdict(METHODS[desk.session.method].slider)
+    return dataclasses.asdict(slider_of(separation))
 
 
 def _models(method: str, chosen: str | None) -> "list[Message]":

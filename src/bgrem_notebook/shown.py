@@ -136,7 +136,7 @@ class Shown:
         made = {"rest": levels_of(whole(_total(separation.shape, rest)))}
         if noise is not None:
             made["noise"] = levels_of(whole(noise))
-        limits = _limits(data, whole(separation.cleaned_plane))
+        limits = _limits(data, whole(separation.residual_plane))
         self._clear(kind)
         for name, pyramid in made.items():
             self.tiles.put(name, pyramid)
@@ -155,16 +155,16 @@ def residual_reach(separation: "Separation | None", sigma: float) -> float:
 
 
 def _limits(
-    image: "NDArray[Any]", cleaned: "Plane | None"
+    image: "NDArray[Any]", residual: "Plane | None"
 ) -> dict[str, dict[str, tuple[float, float]]]:
     """Return limits of the original and of the cleaned image, by every way.
 
-    Those of the cleaned image are as wide and lie lower by the level between the two,
+    Those of the cleaned image are as wide and lie lower by the level that was taken,
     so that what looks alike is alike. They are taken from the original, whose noise is
     to be seen; what was denoised scatters so little that stars would be white discs.
     """
     pixels = _sample(image)
-    level = 0.0 if cleaned is None else _median(pixels) - _median(_sample(cleaned))
+    level = 0.0 if residual is None else _median(_sample(residual))
     made = {}
     for name, how in LIMITS.items():
         low, high = how(pixels)

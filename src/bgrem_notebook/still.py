@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgrem_core.display import BAD, COLOUR_MAPS, three_panel_bytes
 from bgrem_core.truth import MISSED
+from bgrem_core.words import words_of
 from bgrem_notebook.table import frame_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def still_of(desk: "Desk") -> dict[str, Any]:
     table = None if now is None else now.table
     picture = three_panel_bytes(separation, catalog=table, truth=_told(now))
     encoded = base64.b64encode(_small(picture)).decode("ascii")
-    caption = escape(f"{desk.name}: original, cleaned and residual")
+    before, left, taken = (word.lower() for word in words_of(separation))
+    caption = escape(f"{desk.name}: {before}, {left} and {taken}")
     parts = [
         f'<figure><img alt="{caption}" src="data:image/png;base64,{encoded}">',
         f"<figcaption>{caption}</figcaption></figure>",

@@ -6,6 +6,7 @@ import numpy as np
 
 from bgrem_core.inspection_rows import flag_words
 from bgrem_core.sexagesimal import sexagesimal
+from bgrem_core.words import DEFAULT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +58,7 @@ def frame_of(collected: "Collected | None") -> "pd.DataFrame":
 
     columns: dict[str, Any] = {}
     own = () if collected is None else collected.columns
+    words = DEFAULT if collected is None else collected.words
     found = _found(collected)
     clicked = _clicked(collected)
     unit = _unit(collected)
@@ -65,6 +67,7 @@ def frame_of(collected: "Collected | None") -> "pd.DataFrame":
         if name in _SHAPES and own and not np.isfinite(values).any():
             continue
         head = f"{title} ({unit})" if unit and title in _FLUXES else title
+        head = head.format(left=words[1].lower())
         columns[head] = _rounded(values, decimals)
     ra, dec = (np.concatenate([found[n], clicked[n]]) for n in ("ra", "dec"))
     if np.isfinite(ra).any():
@@ -84,11 +87,11 @@ _COLUMNS: "tuple[tuple[str, str, int | None], ...]" = (
     ("flux_err", "Error", None),
     ("snr", "S/N", 1),
     ("fwhm", "FWHM", 2),
-    ("flux_cleaned", "Flux cleaned", None),
+    ("flux_cleaned", "Flux {left}", None),
 )
 _SHAPES = ("fwhm", "flux_cleaned")
 """Columns that a method with some of its own may leave empty."""
-_FLUXES = ("Flux", "Error", "Flux cleaned")
+_FLUXES = ("Flux", "Error", "Flux {left}")
 _NAMES = (*(name for name, _, _ in _COLUMNS), "ra", "dec", "flags")
 
 

@@ -1,5 +1,6 @@
 """Desk: what is asked and what is told, without a browser."""
 
+import dataclasses
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +12,13 @@ from astropy.io import fits
 import bgrem_core
 from bgrem_core import samples
 from bgrem_core.errors import UsageError
+from bgrem_core.image import Stack
+from bgrem_core.inspection_rows import row_help
+from bgrem_core.methods import METHODS
+from bgrem_core.settings import OpenSettings
+from bgrem_core.simulate.stars import draw_star_field, preset
+from bgrem_notebook.still import still_of
+from bgrem_notebook.table import frame_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
@@ -91,6 +99,84 @@ def test_a_click_is_answered_as_the_core_answers_it(decam):
     assert seen["row"] == k
     total = np.array(seen["growth"]["cleaned"]) + np.array(seen["growth"]["residual"])
     np.testing.assert_allclose(total, seen["growth"]["original"], rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def starless():
+    """A field of stars in colour, and a run that takes them away."""
+    scene = dataclasses.replace(preset("RGB"), stars=60, nebula=200.0)
+    field = draw_star_field(np.random.default_rng(12), (160, 160), scene)
+    planes = tuple(bgrem_core.open_image(plane, gain=1.0) for plane in field.image)
+    listener = Listener()
+    stack = Stack(planes=planes, axis_name="rgb", kind="rgb")
+    listener.desk.session.take(stack, OpenSettings())
+    listener.desk.session.choose("stars")
+    listener.desk.choose_plane(0)
+    listener.ask("run", settings={}, find={})
+    return listener
+
+
+def test_the_words_are_those_of_the_result_not_of_the_next_run(starless):
+    assert starless.last("scene")["words"] == ["Original", "Starless", "Stars"]
+    starless.ask("method", name="bgrem")
+    scene = starless.last("scene")
+    assert scene["method"] == "bgrem"
+    assert scene["words"] == ["Original", "Starless", "Stars"]
+    assert scene["slider"]["label"] == "Star amount"
+    starless.ask("method", name="stars")
+
+
+def test_without_a_result_the_words_are_those_of_the_method():
+    listener = Listener(fields.result(side=64).image)
+    for name in ("stars", "gamma", "mesh"):
+        listener.ask("method", name=name)
+        scene = listener.last("scene")
+        assert scene["words"] == list(METHODS[name].panels)
+        assert scene["slider"]["of_left"] is (name == "stars")
+
+
+def test_the_level_of_what_holds_no_sky_is_nought(starless):
+    for limits in starless.last("scene")["limits"].values():
+        assert limits["image"] == limits["cleaned"]
+
+
+def test_a_click_on_a_star_tells_what_was_taken_of_the_plane_that_is_shown(starless):
+    for k in (0, 2):
+        starless.desk.choose_plane(k)
+        plane = starless.desk.session.result.planes[k]
+        star = plane.catalog[0]
+        x, y = star["x"].value, star["y"].value
+        starless.ask("click", x=x + 0.5, y=y - 0.5)
+        seen = starless.last("seen")
+        direct = bgrem_core.inspect(plane, x, y)
+        assert seen["rows"] == [
+            [*row, row_help(direct.words).get(row[0], "")] for row in direct.rows()
+        ]
+        rows = {label: text for label, text, _ in seen["rows"]}
+        assert "±" in rows["Flux (star)"]
+        assert rows["Left of it"].endswith("%")
+    starless.desk.choose_plane(0)
+
+
+def test_stars_that_were_put_back_are_left(starless):
+    star = starless.desk.separation.catalog[0]
+    at = {"x": star["x"].value, "y": star["y"].value}
+    left = []
+    for strength in (1.0, 0.6):
+        starless.desk.strength = strength
+        starless.ask("click", **at)
+        rows = {row[0]: row[1] for row in starless.last("seen")["rows"]}
+        left.append(float(rows["Left of it"].split(" ±")[0]))
+        frame = frame_of(starless.desk.collected)
+        assert {"Flux starless", "Spread"} <= set(frame.columns)
+        if strength < 1:
+            assert f"strength={strength}" in starless.desk.as_python()
+    starless.desk.strength = 1.0
+    assert left[1] - left[0] == pytest.approx(40, abs=1.1)  # as far as it is written
+
+
+def test_the_picture_without_a_kernel_says_the_words_of_the_result(starless):
+    assert "original, starless and stars" in still_of(starless.desk)["text/html"]
 
 
 def test_a_place_that_was_not_found_is_collected_once(stars):

@@ -233,6 +233,30 @@ def test_strength_changes_cleaned_and_residual_at_once(done):
     done.until("fake.state.strength === 1 && fake.saves > 0")
 
 
+def test_a_slider_may_count_what_is_left_in(done):
+    done.do(
+        """() => {
+          fake.words = ['Original', 'Starless', 'Stars'];
+          fake.slider = {
+            label: 'Star amount', about: 'How much of the stars', of_left: true,
+          };
+          fake.finish();
+        }"""
+    )
+    slider = done.page.locator("input[aria-label='Star amount']")
+    assert slider.input_value() == "0"
+    assert slider.get_attribute("title") == "How much of the stars"
+    words = done.page.locator("figure.bg-panel .bg-word").all_inner_texts()
+    assert words == ["Original", "Starless", "Stars"]
+    slider.fill("30")
+    done.until("fake.state.strength === 0.7")
+    done.settle()
+    notes = done.page.locator("figure.bg-panel .bg-note").all_inner_texts()
+    assert notes == ["", "star amount 30 %", ""]
+    done.page.keyboard.press("Home")
+    done.until("fake.state.strength === 1 && fake.saves > 0")
+
+
 def test_strength_tells_why_it_cannot_be_used(viewer):
     viewer.open()
     slider = viewer.page.locator("input[aria-label=Strength]")

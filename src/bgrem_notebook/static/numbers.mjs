@@ -63,3 +63,9 @@ function raised(power) {
   const digits = [...String(Math.abs(power))].map((d) => RAISED[Number(d)]).join("");
   return power < 0 ? `⁻${digits}` : digits;
 }
+
+/** What a slider shows of a strength, or the strength of what it shows. */
+export function turned(slider, share) {
+  // As it was set: 1 - 0.7 would be written with all of its digits.
+  return slider.of_left ? Math.round(1e6 * (1 - share)) / 1e6 : share;
+}

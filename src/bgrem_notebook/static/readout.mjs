@@ -74,7 +74,7 @@ export class Readout {
 
   _scene() {
     const { scene } = this.store;
-    const words = scene ? scene.words : ["Original", "Cleaned", "Residual"];
+    const words = scene ? scene.words : ["", "", ""];
     this.words.forEach((node, k) => setText(node, words[k]));
     show(this.sky, Boolean(scene && scene.sky));
   }

@@ -7,6 +7,7 @@ import { visibleRect, zoomAbout } from "./geometry.mjs";
 import { hasResult } from "./pixels.mjs";
 import { drawCompass, drawCross, drawDivider, drawScaleBar } from "./marks.mjs";
 import { drawSeen, drawSources } from "./marks.mjs";
+import { turned } from "./numbers.mjs";
 
 export const MODES = ["side by side", "blink", "wipe"];
 const PICTURES = ["original", "cleaned", "residual"];
@@ -254,8 +255,12 @@ export class Stage {
     else {
       const kind = scene.result ? scene.result.kind : "run";
       note = kind === "run" ? "" : kind;
-      if (scene.has_strength && strength < 1 && !wiping) {
-        note = [note, `strength ${Math.round(100 * strength)} %`].filter(Boolean).join(", ");
+      // An amount of what is in the image says nothing of what was taken.
+      const counts = picture === "cleaned" || !scene.slider.of_left;
+      if (scene.has_strength && strength < 1 && !wiping && counts) {
+        const percent = Math.round(100 * turned(scene.slider, strength));
+        note = [note, `${scene.slider.label.toLowerCase()} ${percent} %`]
+          .filter(Boolean).join(", ");
       }
     }
     setText(panel.note, note);

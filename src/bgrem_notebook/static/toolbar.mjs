@@ -4,7 +4,7 @@ import { SettingsForm } from "./form.mjs";
 
 const STOPPABLE = ["run", "preview", "estimate", "find", "check", "steps", "loading"];
 const BUSY_WORDS = {
-  loading: "Loading", run: "Cleaning", preview: "Preview", estimate: "Measuring the noise",
+  loading: "Loading", run: "At work", preview: "Preview", estimate: "Measuring the noise",
   find: "Finding sources", check: "Checking", steps: "Recording the steps", save: "Saving",
 };
 
@@ -129,7 +129,7 @@ export class Toolbar {
     this.more = make(
       "details", { class: "bg-more" }, make("summary", { text: "More" }),
       make("div", { class: "bg-moreboxes" },
-        make("section", {}, heading("Cleaning"), this.advanced),
+        make("section", {}, heading("Method"), this.advanced),
         make("section", {}, heading("Finding sources"), this.advancedFind)),
     );
     return make(
@@ -139,9 +139,9 @@ export class Toolbar {
   }
 
   _runBar() {
-    this.preview = makeButton("Preview", { title: "Clean only what is in view" });
+    this.preview = makeButton("Preview", { title: "Work only on what is in view" });
     this.run = makeButton("Run", {
-      class: "bg-primary", title: "Clean the whole image; what is in view comes first",
+      class: "bg-primary", title: "Work on the whole image; what is in view comes first",
     });
     this.cancel = makeButton("Cancel", { title: "Stop; what was done stays" });
     this.bar = make("progress", { max: "1", "aria-label": "Progress" });

@@ -3,7 +3,7 @@ import { labelled, make, makeButton, makeSelect, setText, show } from "./dom.mjs
 import { MAPS, STRETCHES, readColours, readLimits, writeColours } from "./colour.mjs";
 import { limitsOf } from "./colour.mjs";
 import { MODES } from "./stage.mjs";
-import { shortNumber } from "./numbers.mjs";
+import { shortNumber, turned } from "./numbers.mjs";
 
 const LIMITS = [
   ["zscale", "ZScale"], ["percentile", "Percentile"], ["minmax", "Min-max"],
@@ -30,7 +30,7 @@ export class ViewBar {
     this.colours = makeSelect(MAPS.map((name) => [name, name]));
     this.invert = make("input", { type: "checkbox" });
     this.strength = make("input", {
-      type: "range", min: "0", max: "100", step: "1", "aria-label": "Strength",
+      type: "range", min: "0", max: "100", step: "1",
     });
     this.percent = make("output", { class: "bg-percent" });
     this.to = make("input", {
@@ -83,18 +83,22 @@ export class ViewBar {
     const { name, inverted } = readColours(traits.colours);
     this.colours.value = name;
     this.invert.checked = inverted;
-    this.strength.value = String(Math.round(100 * traits.strength));
-    setText(this.percent, `${Math.round(100 * traits.strength)} %`);
+    const percent = Math.round(100 * turned(scene.slider, traits.strength));
+    this.strength.value = String(percent);
+    setText(this.percent, `${percent} %`);
     this._strength(scene);
   }
 
   _strength(scene) {
     const live = scene.planes.live !== undefined;
     this.strength.disabled = !scene.has_strength || live;
-    let why = "Share of the noise that is taken away; shown at once, without a new run";
-    if (live) why = "Strength can be chosen when the run is done";
-    else if (!scene.result) why = "Press Run first: strength changes a result";
-    else if (!scene.has_strength) why = "This method tells no noise that could be left in";
+    const { label, about } = scene.slider;
+    setText(this.strengthField.querySelector(".bg-label"), label);
+    this.strength.setAttribute("aria-label", label);
+    let why = about;
+    if (live) why = `${label} can be chosen when the run is done`;
+    else if (!scene.result) why = `Press Run first: ${label.toLowerCase()} changes a result`;
+    else if (!scene.has_strength) why = "This result tells nothing that could be left in";
     this.strengthField.title = why;
     this.strength.title = why;
   }
@@ -121,7 +125,7 @@ export class ViewBar {
     scope.listen(this.colours, "change", () => this._setColours());
     scope.listen(this.invert, "change", () => this._setColours());
     scope.listen(this.strength, "input", () => {
-      store.set("strength", Number(this.strength.value) / 100);
+      store.set("strength", turned(store.scene.slider, Number(this.strength.value) / 100));
     });
     scope.listen(this.to, "keydown", (event) => {
       const text = this.to.value.trim();

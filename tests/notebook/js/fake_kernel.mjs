@@ -277,7 +277,8 @@ export class FakeKernel {
     this.post({
       type: "scene", rev: this.rev, name: "frame-r-002583-2-0136.fits", title, ny: field.ny,
       nx: field.nx, unit: "nanomaggy", tile: TILE, levels: field.levels,
-      planes: this.planes, words: ["Original", "Cleaned", "Residual"],
+      planes: this.planes, words: this.words || ["Original", "Cleaned", "Residual"],
+      slider: this.slider || { label: "Strength", about: "Share of the noise", of_left: false },
       has_strength: Boolean(this.result) && this.planes.noise !== undefined,
       hint: "Press Run to clean the image,\nor Preview to clean what is in view.",
       limits: {
