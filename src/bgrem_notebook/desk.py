@@ -187,6 +187,15 @@ class Desk(State):
             self._list()
         self._see(seen, row)
 
+    def look_again(self) -> None:
+        """Read the source anew that was inspected: the strength is another one."""
+        now = self.collected
+        if self.seen is None or now is None:
+            return
+        seen, row = self.seen
+        self.seen = now.look(seen.x, seen.y), row
+        self.tell({**seen_message(now, *self.seen), "again": True})
+
     def take_sources(self, now: Collected, table: "QTable") -> None:
         """Take over what was found in a result, in place of what was known."""
         now.table, now.match, now.clicked = table, None, []

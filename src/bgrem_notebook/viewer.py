@@ -88,6 +88,7 @@ class Viewer(anywidget.AnyWidget):
 
     def _bg_strength(self, change: Any) -> None:
         self.desk.strength = float(change["new"])
+        self.desk.look_again()
 
 
 def _in_colab() -> bool:

@@ -72,6 +72,7 @@ class Desk:
     shown = Signal(str)
     found = Signal(object)
     previewed = Signal(object)
+    blended = Signal()
     failed = Signal(BGRemError)
 
     def __init__(
@@ -190,7 +191,7 @@ class Desk:
         """Stop, and tell nobody any more."""
         for signal in (
             self.changed, self.progressed, self.scale_changed, self.shown, self.found,
-            self.failed, self.previewed,
+            self.failed, self.previewed, self.blended,
         ):  # fmt: skip
             signal.disconnect()
         # Whoever still holds this desk does its own searches from now on.

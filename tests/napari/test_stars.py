@@ -17,9 +17,11 @@ from bgrem_core.strength import STRENGTH, at_strength
 from bgrem_core.words import words_of
 from napari_bgrem._qt.inspector import Inspector
 from napari_bgrem._qt.look import LookPanel
+from napari_bgrem._qt.strength import Strength
 from napari_bgrem._qt.table import SourceTable
 from napari_bgrem.blends import Blends
 from napari_bgrem.called import layer_words, role_name
+from napari_bgrem.desk import desk_of
 from napari_bgrem.guide import next_step
 from napari_bgrem.in_colour import IN_COLOUR
 from napari_bgrem.job import Job, made_of
@@ -156,6 +158,25 @@ def test_a_click_on_a_star_tells_what_was_taken_and_what_is_left(qtbot, viewer, 
     assert {"Spread", "Flux starless"} <= set(heads)
     assert table.position(0) == pytest.approx(at)
     assert inspector.title.text() == "m42   ·   Stars"
+
+
+def test_what_is_shown_of_a_star_follows_the_amount(qtbot, viewer, result):
+    inspector = Inspector(viewer)
+    qtbot.addWidget(inspector)
+    inspector.show()
+    star = result.catalog[1]
+    inspector.click(layer(viewer, "original"), star["x"].value, star["y"].value)
+    roles = {mark_of(x).role: x for x in viewer.layers if mark_of(x).run == "1"}
+    strength = Strength(inspector)
+    strength.take(result, {"1": roles})
+    strength.settled.connect(desk_of(viewer).blended.emit)
+    with qtbot.waitSignal(strength.settled):
+        strength.settle(0.6)
+    expected = bgrem_core.inspect(
+        at_strength(result, 0.6), star["x"].value, star["y"].value
+    )
+    assert inspector.source.rows.shown == expected.rows()
+    assert len(inspector.collected.clicked) == 1
 
 
 def test_heads_say_what_the_method_means_by_a_column(qtbot, result):

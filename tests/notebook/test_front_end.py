@@ -257,6 +257,24 @@ def test_a_slider_may_count_what_is_left_in(done):
     done.until("fake.state.strength === 1 && fake.saves > 0")
 
 
+def test_a_source_that_is_read_anew_does_not_come_to_the_front(done):
+    page = done.page
+    done.js("fake.on_click({ x: 1500, y: 1000 })")
+    page.wait_for_selector("[data-tab=source] >> text=Flux in cleaned")
+    page.get_by_role("tab", name="Checks").click()
+    done.js(
+        """() => {
+          const { post } = fake;
+          fake.post = (message) => post.call(fake, { ...message, again: true });
+          fake.on_click({ x: 1500, y: 1000 });
+          fake.post = post;
+        }"""
+    )
+    done.settle()
+    chosen = page.get_by_role("tab", name="Checks").get_attribute("aria-selected")
+    assert chosen == "true"
+
+
 def test_strength_tells_why_it_cannot_be_used(viewer):
     viewer.open()
     slider = viewer.page.locator("input[aria-label=Strength]")

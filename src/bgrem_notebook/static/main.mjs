@@ -57,7 +57,8 @@ export function openView(store, el) {
   scope.add(store.on("scene", known));
   known();
   scope.add(store.on("seen", () => {
-    if (store.seen) tabs.choose(0);
+    // Read anew at another strength it must not come to the front.
+    if (store.seen && !store.seen.again) tabs.choose(0);
   }));
   scope.add(store.on("check", () => tabs.choose(1)));
   scope.add(store.on("steps", () => tabs.choose(2)));

@@ -222,6 +222,14 @@ class Inspector(InspectorLayout):
         self.table.select(row)
         self._try(lambda: self.look(*self.table.sources.position(row)))
 
+    def _on_blended(self) -> None:
+        """Read the source anew that is shown: what is left of it is another share."""
+        if self._seen is None or not self.isVisible():
+            return
+        seen, layer = self._seen
+        if layer in self.viewer.layers:
+            self._try(lambda: self.look(seen.x, seen.y, layer))
+
     def _on_layers(self, event: Any = None) -> None:  # noqa: ARG002 - napari says so
         # Later: other layers may be on their way out at this moment.
         QTimer.singleShot(0, self._refresh)
@@ -362,6 +370,7 @@ class Inspector(InspectorLayout):
                 (events.removed, self._on_layers),
                 (desk.found, self._on_found),
                 (desk.changed, self._on_desk),
+                (desk.blended, self._on_blended),
                 (self._comparison.changed, self._on_compared),
             ),
         )

@@ -56,6 +56,7 @@ class Looking:
         panel.blink_asked.connect(self.blink)
         panel.strength_moved.connect(self.strength.show)
         panel.strength_settled.connect(self.strength.settle)
+        self.strength.settled.connect(lambda: desk.blended.emit())
         panel.stretch_chosen.connect(self._stretch)
         panel.limits_chosen.connect(self._limit)
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from bgrem_core.stack import StackSeparation
 from napari_bgrem.blend import Blend
@@ -26,6 +26,8 @@ class Strength(QObject):
     blend : Blend, Blends or None
         That of the last result.
     """
+
+    settled = Signal()
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -80,5 +82,7 @@ class Strength(QObject):
 
     def _go_on(self) -> None:
         if self._settling is None or next(self._settling, self) is self:
-            self._settling = None
+            ended, self._settling = self._settling is not None, None
             self._timer.stop()
+            if ended:
+                self.settled.emit()
