@@ -155,7 +155,7 @@ def _left_at(
     variance += (np.pi * radius**2 * level_err) ** 2
     if image.gain:
         # The star is gone, the noise of its photons is not.
-        variance += max(flux, 0.0) / image.gain
+        variance += max(there or flux, 0.0) / image.gain
     return left, math.sqrt(variance), there
 
 
@@ -198,7 +198,8 @@ def _around(separation: "Separation", x: float, y: float, reach: int) -> "Block"
 def _wider(spread: float) -> str:
     if math.isnan(spread):
         return "unknown (saturated)"
-    return f"{100 * spread:+.1f} % wider than the PSF"
+    word = "wider" if spread >= 0 else "narrower"
+    return f"{abs(100 * spread):.1f} % {word} than the PSF"
 
 
 def _share(left: float, left_err: float, there: float) -> str:
