@@ -217,65 +217,71 @@ class Surroundings:
         x0, y0 = self.stars.x[:, None], self.stars.y[:, None]
         line = None
         for _ in range(steps):
-            columns = self._columns(psfs, x, y, long=long)
-            first = len(columns)
-            for j in range(k):
-                f = flux[:, j, None]
-                columns += [f * self._stamps(psfs[j], x[:, j], y[:, j], order)
-                            for order in ((0, 1), (1, 0))]  # fmt: skip
+            columns = self._columns(psfs, x, y, long=long, slopes=flux)
             # The line that serves best is sought at first and in the end.
             _, found, _, line = self._solve(columns, line)
-            flux, move = found[:, :k], found[:, first:].reshape(-1, k, 2)
+            flux, move = found[:, :k], found[:, -2 * k :].reshape(-1, 2, k)
             # Not out of the pixels that are looked at.
-            x = x + np.clip(move[:, :, 0], -far, far)
-            y = y + np.clip(move[:, :, 1], -far, far)
+            x = x + np.clip(move[:, 0], -far, far)
+            y = y + np.clip(move[:, 1], -far, far)
             x = np.clip(x, x0 - reach, x0 + reach)
             y = np.clip(y, y0 - reach, y0 + reach)
         chi, found, error, _ = self._solve(self._columns(psfs, x, y, long=long))
         return Explained(chi, x, y, found[:, :k], error[:, :k])
 
     def _columns(
-        self, psfs: "Sequence[SplinePsf]", x: "Floats", y: "Floats", *, long: bool
-    ) -> "list[Floats]":
-        columns = [self._stamps(psf, x[:, j], y[:, j]) for j, psf in enumerate(psfs)]
+        self, psfs: "Sequence[SplinePsf]", x: "Floats", y: "Floats",
+        *, long: bool, slopes: "Floats | None" = None,
+    ) -> "Floats":  # fmt: skip
+        """Return light of k parts, what makes one longer, and slopes along x and y."""
+        orders = [(0, 0)]
+        orders += [(0, 1), (1, 0)] if slopes is not None else []
+        orders += [(0, 2), (2, 0), (1, 1)] if long else []
+        parts = [
+            self._stamps(psf, x[:, j], y[:, j], orders) for j, psf in enumerate(psfs)
+        ]
+        columns = [p[:, 0] for p in parts]
         if long:
-            xx, yy, xy = (self._stamps(psfs[0], x[:, 0], y[:, 0], order)
-                          for order in ((0, 2), (2, 0), (1, 1)))  # fmt: skip
+            xx, yy, xy = (parts[0][:, -m] for m in (3, 2, 1))
             columns += [xx - yy, 2 * xy]
-        return columns
+        if slopes is not None:
+            columns += [
+                slopes[:, j, None] * p[:, m]
+                for m in (1, 2)
+                for j, p in enumerate(parts)
+            ]
+        return np.stack(columns, axis=1)
 
     def _stamps(
-        self,
-        psf: "SplinePsf",
-        x: "Floats",
-        y: "Floats",
-        order: tuple[int, int] = (0, 0),
-    ) -> "Floats":
-        """Return light of stars on the pixels of the sources, wherever they are."""
+        self, psf: "SplinePsf", x: "Floats", y: "Floats",
+        orders: "Sequence[tuple[int, int]]",
+    ) -> "Floats":  # fmt: skip
+        """Return light of stars and its slopes on the pixels of the sources."""
         # A stamp is centred on its star's pixel; the pixels here are the source's.
-        out = np.zeros_like(self.data)
-        side = 2 * self.half + 1
-        off = np.stack([np.rint(y) - self._row, np.rint(x) - self._col]).astype(int)
-        room = int(np.abs(off).max(initial=0))
+        row = (self._row - np.rint(y)).astype(np.intp)
+        col = (self._col - np.rint(x)).astype(np.intp)
+        room = int(max(np.abs(row).max(initial=0), np.abs(col).max(initial=0)))
         big = min(self.half + room, psf.half)
-        light = psf.stamps(x, y, big, order=order).reshape(-1, 2 * big + 1, 2 * big + 1)
-        pad = self.half + room - big
-        if pad > 0:
-            light = np.pad(light, ((0, 0), (pad, pad), (pad, pad)))
-        rows = room - off[0][:, None] + np.arange(side)
-        cols = room - off[1][:, None] + np.arange(side)
-        n = np.arange(len(x))[:, None, None]
-        out = light[n, rows[:, :, None], cols[:, None, :]].reshape(len(x), -1)
-        return np.asarray(out[:, self._disc])
+        light = psf.placed(x, y, big, orders=orders).stamps(psf)
+        pad, side = self.half + room - big, 2 * (self.half + room) + 1
+        if pad:
+            square = light.reshape(len(x), len(orders), 2 * big + 1, -1)
+            edge = (pad, pad)
+            light = np.pad(square, ((0, 0), (0, 0), edge, edge))
+            light = light.reshape(len(x), len(orders), -1)
+        dx, dy = self._offsets()
+        middle = side // 2
+        at = (middle + row[:, None] + dy.astype(np.intp)) * side
+        at += middle + col[:, None] + dx.astype(np.intp)
+        return np.asarray(np.take_along_axis(light, at[:, None, :], axis=2))
 
     def _solve(
-        self, parts: "list[Floats]", line: "Index | None" = None
+        self, columns: "Floats", line: "Index | None" = None
     ) -> tuple["Floats", "Floats", "Floats", "Index"]:
-        """Fit c parts beside a line, the best one if none is given for each source.
+        """Fit (n, c, p) columns beside a line, the best one if none is given for each.
 
         Gives chi-squared, the numbers, their errors, and which line it was.
         """
-        columns = np.stack(parts, axis=1)
         n, c, _ = columns.shape
         weighted = columns * self.weight[:, None, :]
         square = weighted @ columns.swapaxes(1, 2)
