@@ -367,3 +367,23 @@ def test_hot_pixels_are_no_stars():
     render(fit)
     classify(fit, StarOptions(), strict=True, final=True)
     assert not len(fit.stars)
+
+
+def test_a_resampled_plateau_is_a_saturation_level():
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=(80, 80))
+    y, x = np.mgrid[:80, :80]
+    z += np.minimum(3e5 * np.exp(-0.5 * (np.hypot(x - 40, y - 40) / 4) ** 2), 3000.0)
+    # Pixels differ by a little, and one at the rim rings.
+    z *= 1 + 0.002 * rng.normal(size=z.shape)
+    z[40, 54] = 3400
+    level = estimate_level(z, np.ones(z.shape, bool), 1.0, 3.0)
+    assert 2000 < level < 2950
+    assert 0.9 < (z >= level).sum() / (np.abs(z - 3000) < 100).sum() < 1.4
+
+
+def test_a_bright_galaxy_is_no_plateau():
+    y, x = np.mgrid[:120, :120]
+    z = np.random.default_rng(2).normal(size=(120, 120))
+    z += 3000 * np.exp(-np.hypot(x - 60, y - 60) / 12)
+    assert estimate_level(z, np.ones(z.shape, bool), 1.0, 3.0) == np.inf

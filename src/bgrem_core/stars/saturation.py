@@ -21,6 +21,12 @@ __all__ = ["estimate_level", "saturated_stars"]
 _ALIKE = 0.01
 """Relative scatter of the tops of saturated stars."""
 _TOPS = 40
+_HIGH, _MANY = 0.6, 16
+"""Part of the top above which pixels may be saturated, and how many show a plateau."""
+_RINGING = 0.8
+"""Part of a plateau that pixels at its rim have after resampling."""
+_ENDS = 2.0
+"""Distance at which half of a star's top is not there any more, FWHM."""
 _FLAT = 0.3
 """Flatness, over that of the PSF, below which a top is flat."""
 
@@ -54,13 +60,23 @@ def estimate_level(z: "Floats", good: "Bools", sigma: float, fwhm: float) -> flo
     equal = values == top
     if equal.sum() >= 2 and _touch(equal):
         return top
+    plateau = _plateau(values, top)
+    if plateau is not None:
+        return plateau
     peak = (values == ndimage.maximum_filter(values, 5)) & (values > 0.7 * top)
     row, col = np.nonzero(peak)
     order = np.argsort(-values[row, col])[:_TOPS]
     heights, flat = [], []
+    ny, nx = z.shape
     for j, i in zip(row[order], col[order], strict=True):
         box = values[max(j - 1, 0) : j + 2, max(i - 1, 0) : i + 2]
         if box.shape != (3, 3) or not np.isfinite(box).all():
+            continue
+        # A star ends, however flat its top; a galaxy is as flat all over.
+        r = round(_ENDS * fwhm)
+        rim = [values[np.clip(j + b, 0, ny - 1), np.clip(i + a, 0, nx - 1)]
+               for a, b in ((r, 0), (-r, 0), (0, r), (0, -r))]  # fmt: skip
+        if np.median(rim) > 0.5 * values[j, i]:
             continue
         sides = np.sort(box.ravel())[::-1]
         height = float(sides[0])
@@ -108,6 +124,23 @@ def saturated_stars(
     flux = np.maximum(height, 0) / np.maximum(at_rim, 1e-3 * line[0])
     out = Stars.at(middle[:, 1], middle[:, 0], flux)
     return replace(out, hole=radius + 1.5)
+
+
+def _plateau(values: "Floats", top: float) -> float | None:
+    """Return a level below the largest group of bright pixels that are nearly equal.
+
+    Resampling leaves no two saturated pixels the same, and rings round them.
+    """
+    label, count = ndimage.label(values > _HIGH * top, np.ones((3, 3)))
+    if not count:
+        return None
+    size = np.bincount(label.ravel())[1:]
+    group = values[label == 1 + int(np.argmax(size))]
+    middle = float(np.median(group))
+    alike = np.abs(group - middle) < _ALIKE * middle
+    if alike.sum() < max(_MANY, 0.5 * len(group)):
+        return None
+    return _RINGING * middle
 
 
 def _expected(fwhm: float) -> float:

@@ -185,7 +185,7 @@ def place_again(fit: Fitted) -> None:
     near, plain = near.pick(rough), plain.pick(rough)
     # At the edge lines explain too much: a galaxy has to do with less.
     disc = near.galaxy(plain)
-    gone = ~inside[at] & (disc.chi < _ROUGH * _free(near))
+    gone = ~inside[at] & ~off[at] & (disc.chi < _ROUGH * _free(near))
     gone &= plain.chi - disc.chi > _PLAINLY
     near = near.lines()
     one = _start(near, s.pick(at))

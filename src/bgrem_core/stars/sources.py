@@ -118,9 +118,11 @@ def search(fit: Fitted, options: "StarOptions") -> Generator[int, None, None]:
         if last:
             # What was left may show that its neighbours are no stars either.
             classify(fit, options, strict=True, final=True, again=True)
-            if options.keep_extended:
-                hear_again(fit)
-            place_again(fit)
+            if fit.learnt >= FEWEST:
+                # A PSF that is only assumed is no judge.
+                if options.keep_extended:
+                    hear_again(fit)
+                place_again(fit)
             _refine(fit, 1)
         if options.method == "psf":
             _learn(fit, varying=k > 0)
