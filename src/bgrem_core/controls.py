@@ -19,7 +19,6 @@ __all__ = ["Control", "Kind", "controls", "parse", "text_of"]
 Kind = Literal["flag", "choice", "whole", "number", "text"]
 
 _WORDS = {"hdu": "HDU", "dq": "DQ", "snr": "S/N", "fwhm": "FWHM"}
-_LABELS = {"on": "Find on", "minarea": "Least area", "min_snr": "Least S/N"}
 _YES = ("yes", "true", "on", "1")
 _NO = ("no", "false", "off", "0")
 
@@ -195,7 +194,7 @@ def _control(item: "dataclasses.Field[Any]", hint: Any) -> Control:
     missing = item.default is dataclasses.MISSING
     return Control(
         name=item.name,
-        label=_label(item.name),
+        label=meta.get("label") or _label(item.name),
         kind=kind,
         default=None if missing else item.default,
         optional=type(None) in types,
@@ -212,8 +211,6 @@ def _control(item: "dataclasses.Field[Any]", hint: Any) -> Control:
 
 
 def _label(name: str) -> str:
-    if name in _LABELS:
-        return _LABELS[name]
     text = " ".join(_WORDS.get(word, word) for word in name.split("_"))
     return text[:1].upper() + text[1:]
 

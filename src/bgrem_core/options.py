@@ -20,6 +20,7 @@ def option(
     advanced: bool = False,
     flags: tuple[str, ...] = (),
     empty: str = "auto",
+    label: str = "",
 ) -> Any:
     """Declare one option of a settings dataclass.
 
@@ -41,6 +42,8 @@ def option(
         Flags of the command line; by default made from the field's name.
     empty : str, optional
         What a form shows in place of None.
+    label : str, optional
+        What a form calls it; by default made from the field's name.
 
     Returns
     -------
@@ -55,6 +58,7 @@ def option(
         "advanced": advanced,
         "flags": flags,
         "empty": empty,
+        "label": label,
     }
     return field(default=default, metadata=metadata)
 

@@ -199,6 +199,7 @@ class FindSettings:
         default=None, help="convolve with the PSF before searching", advanced=True
     )
     minarea: int = option(
+        label="Least area",
         default=3,
         help="least number of pixels of a source",
         unit="pix",
@@ -213,6 +214,7 @@ class FindSettings:
         advanced=True,
     )
     on: str = option(
+        label="Find on",
         default="auto",
         help="search the light of the cleaned image, or the centres that a network "
         "tells",
@@ -220,7 +222,11 @@ class FindSettings:
         advanced=True,
     )
     min_snr: float | None = option(
-        default=None, help="least forced S/N", range=(0, 1e6), advanced=True
+        label="Least S/N",
+        default=None,
+        help="least forced S/N",
+        range=(0, 1e6),
+        advanced=True,
     )
 
     def __post_init__(self) -> None:

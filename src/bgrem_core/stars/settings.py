@@ -46,12 +46,16 @@ class StarsSettings(RunSettings):
         choices=(PSF, MASK, *DIFFUSIONS),
     )
     threshold: float = option(
-        default=4.0, help="signal to noise from which stars are taken", range=(2.5, 1e6)
+        default=4.0,
+        help="signal to noise from which stars are taken",
+        range=(2.5, 1e6),
+        label="Least S/N of a star",
     )
     noise: bool = option(
         default=False,
         help="give filled pixels noise like that around them: for the eye, not to be "
         "measured on",
+        label="Noise in fillings",
     )
     denoise: bool = option(
         default=False, help="take the noise off what is left too, by the model optical"
