@@ -39,6 +39,7 @@ _PLAINLY = 60.0
 #: Least flux over its error, beside a plane or a line, of a star that may be on
 #: something wide, and by how much that alone has to be worse.
 _VERY_BRIGHT, _HIDDEN = 20.0, 36.0
+_ANY_SHAPE, _CLEARER, _SHARE = 3.2, 18.0, 0.15
 _ROUGH, _FAR_AHEAD, _BRIGHT, _DRAW = 2.6, 0.15, 15.0, 32.0
 #: The same for two stars instead of one, close and further apart.
 _SECOND, _FURTHER = 25.0, 45.0
@@ -154,7 +155,11 @@ def _hidden(
     near, wide = near.pick(out), wide.pick(out)
     both = near.on_disc(one.pick(out))
     scale = np.maximum(both.chi / _free(near), 1)
-    sure = (scale < _GOOD) & (both.flux[:, 0] > _BRIGHT * both.error[:, 0])
+    clear = both.flux[:, 0] / both.error[:, 0]
+    # What is wide may be of any shape, as long as it is not most of the light.
+    share = both.flux[:, 0] / np.abs(both.flux.sum(axis=1))
+    sure = (scale < _GOOD) & (clear > _BRIGHT)
+    sure |= (scale < _ANY_SHAPE) & (clear > _CLEARER) & (share > _SHARE)
     sure &= wide.chi - both.chi > _HIDDEN * scale
     out[out] = sure
     return out, both.pick(sure)
