@@ -15,6 +15,7 @@ from bgrem_core.io import (
     catalog_path,
     check_kind,
     check_target,
+    hold,
     is_product,
     is_same_file,
     make_folder,
@@ -116,6 +117,23 @@ def plan(sources: Sequence[Path], request: Request) -> list[Plan]:
     return plans
 
 
+def make_place(request: Request) -> None:
+    """Make the folder for the results of a run, once: one that vanishes is told.
+
+    Parameters
+    ----------
+    request : Request
+        All settings.
+
+    Raises
+    ------
+    WriteError
+        It cannot be made.
+    """
+    if request.output.output is not None:
+        make_folder(Path(request.output.output))
+
+
 def _check_free(
     path: Path, source: Path, sources: Sequence[Path], taken: dict[Path, Path]
 ) -> None:
@@ -158,9 +176,15 @@ def clean_file(file: Plan, request: Request) -> Generator[Progress, None, Outcom
     BGRemError
         Any; nothing is written then.
     """
+    with ExitStack() as held:
+        for path in filter(None, (file.target, file.listing)):
+            held.enter_context(hold(path))
+        return (yield from _clean_held(file, request))
+
+
+def _clean_held(file: Plan, request: Request) -> Generator[Progress, None, Outcome]:
+    """Clean one file whose targets no other process writes meanwhile."""
     out = request.output
-    if out.output is not None:
-        make_folder(Path(out.output))
     for path in filter(None, (file.target, file.listing)):
         check_target(path, file.source, overwrite=out.overwrite)
     check_kind(file.target, layers=out.layers)

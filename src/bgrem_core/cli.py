@@ -147,7 +147,7 @@ def _settle_h(argv: list[str]) -> list[str]:
 
 def _clean(arguments: argparse.Namespace) -> int:
     from bgrem_core import flags
-    from bgrem_core.batch import plan
+    from bgrem_core.batch import make_place, plan
     from bgrem_core.methods import METHODS, get_method
     from bgrem_core.report import Reporter
 
@@ -157,7 +157,9 @@ def _clean(arguments: argparse.Namespace) -> int:
     files = _expand(said["files"])
     reporter = Reporter(json=said["json"], quiet=said["quiet"], verbose=said["verbose"])
     codes = []
-    for file in plan(files, request):
+    plans = plan(files, request)
+    make_place(request)
+    for file in plans:
         try:
             _one(file, request, reporter)
         except BGRemError as error:

@@ -2,6 +2,7 @@
 
 from bgrem_core.io.atomic import atomic_write
 from bgrem_core.io.choose import HDUInfo, list_hdus
+from bgrem_core.io.lock import hold
 from bgrem_core.io.names import catalog_path, output_path
 from bgrem_core.io.read import open_all, open_image
 from bgrem_core.io.target import check_target, is_product, is_same_file, make_folder
@@ -13,6 +14,7 @@ __all__ = [
     "catalog_path",
     "check_kind",
     "check_target",
+    "hold",
     "is_product",
     "is_same_file",
     "list_hdus",

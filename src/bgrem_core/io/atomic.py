@@ -12,6 +12,9 @@ from bgrem_core.errors import WriteError
 
 #: How the names of unfinished files begin; then follow process and random characters.
 PREFIX = ".bgrem-"
+# Names of the unfinished files of this process: in containers, many a process has the
+# number of one that died before.
+_OURS: set[str] = set()
 
 
 @contextmanager
@@ -39,6 +42,7 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[IO[by
     target = Path(path)
     sweep(target.parent)
     temporary = target.parent / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}.tmp"
+    _OURS.add(temporary.name)
     try:
         with _create(temporary) as file:
             _claim(file)
@@ -56,16 +60,43 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[IO[by
         # After success the name is gone already.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        _OURS.discard(temporary.name)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes that have died left unfinished in a folder."""
+    """Remove what processes that have died left in a folder: files and locks."""
     with suppress(OSError):
-        for path in folder.glob(f"{PREFIX}*.tmp"):
-            number = path.name.removeprefix(PREFIX).split("-")[0]
-            if number.isdecimal() and not _alive(int(number)) and _unclaimed(path):
+        # Not sorted and not matched: folders of surveys hold many thousand names.
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if e.name.startswith(PREFIX)]
+        for name in names:
+            path = folder / name
+            if name.endswith(".lock"):
+                _drop_lock(path)
+            elif name.endswith(".tmp") and _is_dead(name) and _unclaimed(path):
                 with suppress(OSError):
                     path.unlink()
+
+
+def _is_dead(name: str) -> bool:
+    """Whether the process that made a temporary file is gone, by the file's name."""
+    number = name.removeprefix(PREFIX).split("-")[0]
+    if not number.isdecimal():
+        return False
+    if int(number) == os.getpid():
+        return name not in _OURS and not name.endswith("-trial.tmp")
+    return not _alive(int(number))
+
+
+def _drop_lock(path: Path) -> None:
+    """Remove a lock that nobody holds, while holding it."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                path.unlink()
 
 
 def _create(path: Path) -> IO[bytes]:
