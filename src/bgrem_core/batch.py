@@ -1,6 +1,6 @@
 """One file on its way through the house: door, method, search, output."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bgrem_core.api import Result, run
 from bgrem_core.catalog import find_writer, staged_catalog
 from bgrem_core.errors import UsageError, WriteError
+from bgrem_core.finished import asked, fingerprint, is_finished, signed
 from bgrem_core.flags import Request
 from bgrem_core.image import Opened, Stack
 from bgrem_core.io import (
@@ -17,13 +18,14 @@ from bgrem_core.io import (
     check_target,
     hold,
     is_product,
-    is_same_file,
     make_folder,
     open_all,
     open_image,
     output_path,
+    read_made,
     write,
 )
+from bgrem_core.io.container import check_source
 from bgrem_core.planes import bands
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
@@ -31,6 +33,10 @@ from bgrem_core.stack import StackSeparation, planes_of
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+
+#: Why an input is not cleaned, and why a target is left as it is.
+A_RESULT = "it is a result of bgrem already"
+FINISHED = "it is finished already"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +48,7 @@ class Outcome:
     source : Path
         The input.
     output : Path or None
-        The cleaned file; None if the input was skipped.
+        The cleaned file; None if there is none, as the input is a result itself.
     catalog : Path or None
         The catalogue, if one was asked for.
     sources : QTable or None
@@ -105,16 +111,23 @@ def plan(sources: Sequence[Path], request: Request) -> list[Plan]:
     out = request.output
     plans = []
     taken: dict[Path, Path] = {}
+    # Results of an earlier run that a pattern caught will be skipped.
+    results = {s for s in sources if _is_result(s, out.prefix)}
+    inputs = {_identity(s): s for s in sources if s not in results}
     for source in sources:
         target = output_path(source, folder=out.output, prefix=out.prefix)
         listing = None
         if out.catalog is not None:
             listing = catalog_path(target, out.catalog)
             find_writer(listing)
-        for path in filter(None, (target, listing)):
-            _check_free(path, source, sources, taken)
+        for path in filter(None, () if source in results else (target, listing)):
+            _check_free(path, source, inputs, taken)
         plans.append(Plan(source=source, target=target, listing=listing))
     return plans
+
+
+def _is_result(source: Path, prefix: str) -> bool:
+    return source.name.startswith(prefix) and read_made(source) is not None
 
 
 def make_place(request: Request) -> None:
@@ -134,15 +147,28 @@ def make_place(request: Request) -> None:
         make_folder(Path(request.output.output))
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what is equal for two names of one file; None if there is none."""
+    try:
+        about = path.stat()
+    except (OSError, ValueError):
+        return None
+    return about.st_dev, about.st_ino
+
+
 def _check_free(
-    path: Path, source: Path, sources: Sequence[Path], taken: dict[Path, Path]
+    path: Path,
+    source: Path,
+    inputs: Mapping[tuple[int, int] | None, Path],
+    taken: dict[Path, Path],
 ) -> None:
-    for other in sources:
-        if other != source and is_same_file(path, other):
-            raise WriteError(
-                f"{path.name} would replace the input {other}",
-                hint="choose another name, prefix or folder",
-            )
+    there = _identity(path)
+    other = inputs.get(there, source) if there else source
+    if other != source:
+        raise WriteError(
+            f"{path.name} would replace the input {other}",
+            hint="choose another name, prefix or folder",
+        )
     first = taken.setdefault(path.absolute(), source)
     if first is not source:
         raise UsageError(
@@ -185,16 +211,29 @@ def clean_file(file: Plan, request: Request) -> Generator[Progress, None, Outcom
 def _clean_held(file: Plan, request: Request) -> Generator[Progress, None, Outcome]:
     """Clean one file whose targets no other process writes meanwhile."""
     out = request.output
-    for path in filter(None, (file.target, file.listing)):
+    check_source(file.source)
+    if read_made(file.source) is not None:
+        return Outcome(source=file.source, skipped=A_RESULT)
+    order, digest = asked(request), fingerprint(file.source)
+    there = not out.overwrite and is_finished(file.target, digest, order)
+    if there and (file.listing is None or file.listing.exists()):
+        return Outcome(
+            source=file.source,
+            output=file.target,
+            catalog=file.listing,
+            skipped=FINISHED,
+        )
+    # An image whose catalogue is missing, as its run was killed in between, stays.
+    for path in filter(None, (None if there else file.target, file.listing)):
         check_target(path, file.source, overwrite=out.overwrite)
     check_kind(file.target, layers=out.layers)
     opened = _open(file.source, request)
     if any(is_product(plane.header) for one in opened for plane in _planes(one)):
-        return Outcome(source=file.source, skipped="it is a result of bgrem already")
+        return Outcome(source=file.source, skipped=A_RESULT)
     results: list[Result] = []
     for one in opened:
         result = yield from run(one, request.method, request.run)
-        results.append(result)
+        results.append(signed(result, digest, order))
     table = None
     with ExitStack() as stack:
         if file.listing is not None:
@@ -205,13 +244,14 @@ def _clean_held(file: Plan, request: Request) -> Generator[Progress, None, Outco
                 staged_catalog(table, file.listing, overwrite=out.overwrite)
             )
         yield Progress(stage="write", done=0, total=1)
-        write(
-            results if len(results) > 1 else results[0],
-            file.target,
-            layers=out.layers,
-            clip=out.clip,
-            overwrite=out.overwrite,
-        )
+        if not there:
+            write(
+                results if len(results) > 1 else results[0],
+                file.target,
+                layers=out.layers,
+                clip=out.clip,
+                overwrite=out.overwrite,
+            )
     yield Progress(stage="write", done=1, total=1)
     return Outcome(
         source=file.source,

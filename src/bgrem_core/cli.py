@@ -156,12 +156,13 @@ def _clean(arguments: argparse.Namespace) -> int:
     request = flags.read(said, get_method(name), METHODS)
     files = _expand(said["files"])
     reporter = Reporter(json=said["json"], quiet=said["quiet"], verbose=said["verbose"])
-    codes = []
+    codes: list[int] = []
+    skipped = 0
     plans = plan(files, request)
     make_place(request)
     for file in plans:
         try:
-            _one(file, request, reporter)
+            skipped += bool(_one(file, request, reporter).skipped)
         except BGRemError as error:
             if said["debug"]:
                 raise
@@ -169,18 +170,19 @@ def _clean(arguments: argparse.Namespace) -> int:
             codes.append(error.code)
             reporter.failed(file.source, error)
     if len(files) > 1:
-        reporter.summary(len(files), len(codes))
+        reporter.summary(len(files), skipped, len(codes))
     if codes:
         return codes[0] if len(files) == 1 else SOME_FAILED
     return 0
 
 
-def _one(file: Any, request: Any, reporter: Any) -> None:
+def _one(file: Any, request: Any, reporter: Any) -> Any:
     from bgrem_core.batch import clean_file
 
     steps = clean_file(file, request)
     try:
-        reporter.done(reporter.follow(file.source, steps), request)
+        outcome = reporter.follow(file.source, steps)
+        reporter.done(outcome, request)
     except BGRemError:
         raise
     except MemoryError as error:
@@ -191,6 +193,7 @@ def _one(file: Any, request: Any, reporter: Any) -> None:
         raise _fault(error) from error
     finally:
         steps.close()
+    return outcome
 
 
 def _method_of_model(model: str | None) -> str:

@@ -21,6 +21,7 @@ def option(
     flags: tuple[str, ...] = (),
     empty: str = "auto",
     label: str = "",
+    steers: bool = False,
 ) -> Any:
     """Declare one option of a settings dataclass.
 
@@ -44,6 +45,9 @@ def option(
         What a form shows in place of None.
     label : str, optional
         What a form calls it; by default made from the field's name.
+    steers : bool, optional
+        Says where or how the work is done, not what comes out: results that differ in
+        it alone count as equal.
 
     Returns
     -------
@@ -59,6 +63,7 @@ def option(
         "flags": flags,
         "empty": empty,
         "label": label,
+        "steers": steers,
     }
     return field(default=default, metadata=metadata)
 

@@ -72,10 +72,12 @@ class Reporter:
         name = "".join(c if c.isprintable() else "?" for c in str(source))
         print(f"bgrem: {name}: {error}", file=sys.stderr)
 
-    def summary(self, files: int, failures: int) -> None:
+    def summary(self, files: int, skipped: int, failures: int) -> None:
         """Tell how a batch ended."""
         if not self.json:
-            self._print(f"{files} files: {files - failures} done, {failures} failed")
+            left = f"{skipped} skipped, " if skipped else ""
+            done = files - skipped - failures
+            self._print(f"{files} files: {done} done, {left}{failures} failed")
 
     def _print(self, text: str) -> None:
         if not self.quiet:

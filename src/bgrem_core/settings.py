@@ -68,7 +68,9 @@ class OpenSettings:
         default=None, help="magnitude of one image unit", unit="mag"
     )
     strict: bool = option(
-        default=False, help="refuse a file whose CHECKSUM or DATASUM is wrong"
+        default=False,
+        help="refuse a file whose CHECKSUM or DATASUM is wrong",
+        steers=True,
     )
 
     def __post_init__(self) -> None:
@@ -116,12 +118,14 @@ class RunSettings:
         help="where networks run",
         choices=("auto", "cpu", "cuda", "mps"),
         advanced=True,
+        steers=True,
     )
     threads: int = option(
         default=0,
         help="threads of a network, 0 = one for each core",
         range=(0, 1024),
         advanced=True,
+        steers=True,
     )
     precision: str = option(
         default="single",
@@ -257,19 +261,26 @@ class OutputSettings:
         default=None,
         help="folder for the results; default: beside the input",
         flags=("-o", "--output"),
+        steers=True,
     )
     prefix: str = option(
-        default="BGRem_", help="put before the input's name", flags=("-p", "--prefix")
+        default="BGRem_",
+        help="put before the input's name",
+        flags=("-p", "--prefix"),
+        steers=True,
     )
     layers: bool = option(default=False, help="write every part as an HDU of its own")
     catalog: str | None = option(
         default=None,
         help="write a catalogue: a file name, or .ecsv .csv .fits .vot .reg",
+        steers=True,
     )
     clip: bool = option(
         default=False, help="raise negative pixels of the cleaned image to zero"
     )
-    overwrite: bool = option(default=False, help="replace results that exist")
+    overwrite: bool = option(
+        default=False, help="replace results that exist", steers=True
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -88,3 +88,127 @@ def test_a_folder_that_vanishes_is_told_for_each_file_and_not_made_again(
     assert len(tiles) == 2
     assert "3 files: 1 done, 2 failed" in said.out
     assert not out.exists()
+
+
+def written(folder):
+    """Return name, bytes and place on disk of every result."""
+    return {
+        p.name: (p.read_bytes(), p.stat().st_ino)
+        for p in folder.iterdir()
+        if p.name.startswith("BGRem_")
+    }
+
+
+class TestSecondRun:
+    FLAGS = ("--sky-scale", "16", "--catalog", ".csv")
+
+    def test_what_is_finished_is_left_as_it_is(self, night, capsys):
+        everything = ("-f", night / "*.fits", *self.FLAGS)
+        (night / "c.fits").rename(night.parent / "c.fits")
+        assert clean(*everything) == 0
+        first = written(night)
+        (night.parent / "c.fits").rename(night / "c.fits")
+        # The pattern catches the results, too: they are neither inputs nor in the way.
+        assert clean(*everything) == 0
+        again = written(night)
+        assert {name: again[name] for name in first} == first
+        assert set(again) - set(first) == {"BGRem_c.fits", "BGRem_c.csv"}
+        said = capsys.readouterr().out
+        assert "a.fits: skipped, it is finished already" in said
+        assert "BGRem_a.fits: skipped, it is a result of bgrem" in said
+        assert "5 files: 1 done, 4 skipped, 0 failed" in said
+
+    @pytest.mark.parametrize(
+        ("flags", "difference"),
+        [
+            (["--sky-scale", "8"], "--sky-scale 16, now 8;"),
+            ([], "--sky-scale 16, now default;"),
+            (["--sky-scale", "16", "--layers"], "--layers default, now on"),
+            (["--sky-scale", "16", "--gain", "2"], "--gain default, now 2.0"),
+            (["--sky-scale", "16", "--catalog", ".csv"], "--catalog default, now on"),
+            (["--method", "stars"], "--method mesh, now stars"),
+        ],
+        ids=["other", "default", "layers", "gain", "catalog", "method"],
+    )
+    def test_what_was_made_otherwise_is_refused_with_the_difference(
+        self, night, flags, difference, capsys
+    ):
+        file = night / "a.fits"
+        assert clean("-f", file, "--sky-scale", "16") == 0
+        first = written(night)
+        capsys.readouterr()
+        assert clean("-f", file, *flags) == 5
+        told = capsys.readouterr().err.replace(". use", ";")
+        assert "BGRem_a.fits exists already and was made otherwise: " in told
+        assert difference in told
+        assert "use --overwrite" in told.replace(";", ". use")
+        assert written(night) == first
+        assert clean("-f", file, *flags, "--overwrite") == 0
+        assert written(night)["BGRem_a.fits"] != first["BGRem_a.fits"]
+
+    def test_where_the_work_is_done_makes_no_difference(self, night, capsys):
+        file = night / "a.fits"
+        assert clean("-f", file, "--threads", "1") == 0
+        assert clean("-f", file, "--device", "cpu", "--strict") == 0
+        assert "it is finished already" in capsys.readouterr().out
+
+    def test_an_input_that_has_changed_is_told(self, night, capsys):
+        file = night / "a.fits"
+        assert clean("-f", file) == 0
+        with fits.open(file, mode="update") as hdus:
+            hdus[0].data[3, 4] += 1
+        assert clean("-f", file) == 5
+        assert "made of another input, or the input has" in capsys.readouterr().err
+
+    def test_what_is_in_a_file_that_a_flag_names_counts(self, night, capsys):
+        sigma = night.parent / "sigma.fits"
+        fits.writeto(sigma, np.full((40, 48), 5, np.float32))
+        asked = ("-f", night / "a.fits", "--error", sigma)
+        assert clean(*asked) == 0
+        assert clean(*asked) == 0
+        fits.writeto(sigma, np.full((40, 48), 6, np.float32), overwrite=True)
+        assert clean(*asked) == 5
+        assert "--error" in capsys.readouterr().err
+
+    def test_other_weights_are_another_result(self, night, monkeypatch, capsys):
+        from bgrem_core import finished
+
+        request = {"version": "1", "method": "bgrem", "model": "optical (sha256 0)"}
+        monkeypatch.setattr(finished, "asked", lambda _request: request)
+        monkeypatch.setattr("bgrem_core.batch.asked", lambda _request: dict(request))
+        assert clean("-f", night / "a.fits") == 0
+        request["model"] = "optical (sha256 1)"
+        assert clean("-f", night / "a.fits") == 5
+        told = "--model optical (sha256 0), now optical (sha256 1)"
+        assert told in capsys.readouterr().err
+
+    def test_a_file_of_somebody_else_is_refused_as_ever(self, night, capsys):
+        (night / "BGRem_a.fits").write_bytes(b"precious")
+        assert clean("-f", night / "a.fits") == 5
+        assert "BGRem_a.fits exists already. use" in capsys.readouterr().err
+        assert (night / "BGRem_a.fits").read_bytes() == b"precious"
+
+    def test_a_catalogue_that_is_missing_is_made_and_the_image_stays(self, night):
+        asked = ("-f", night / "a.fits", *self.FLAGS)
+        assert clean(*asked) == 0
+        first = written(night)
+        (night / "BGRem_a.csv").unlink()
+        assert clean(*asked) == 0
+        again = written(night)
+        assert again["BGRem_a.fits"] == first["BGRem_a.fits"]
+        assert again["BGRem_a.csv"][0] == first["BGRem_a.csv"][0]
+
+    def test_a_tiff_knows_how_it_was_made(self, night, capsys):
+        import tifffile
+
+        data = fits.getdata(night / "a.fits").astype(np.float32)
+        tifffile.imwrite(night / "t.tif", data)
+        for _ in range(2):
+            assert clean("-f", night / "*.tif") == 0
+        said = capsys.readouterr().out
+        assert "2 files: 0 done, 2 skipped, 0 failed" in said
+
+    def test_fits_catalogues_that_a_pattern_catches_are_skipped(self, night):
+        everything = ("-f", night / "*.fits", "--catalog", ".fits")
+        assert clean(*everything) == 0
+        assert clean(*everything) == 0

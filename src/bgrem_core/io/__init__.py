@@ -3,6 +3,7 @@
 from bgrem_core.io.atomic import atomic_write
 from bgrem_core.io.choose import HDUInfo, list_hdus
 from bgrem_core.io.lock import hold
+from bgrem_core.io.made import read_made
 from bgrem_core.io.names import catalog_path, output_path
 from bgrem_core.io.read import open_all, open_image
 from bgrem_core.io.target import check_target, is_product, is_same_file, make_folder
@@ -22,5 +23,6 @@ __all__ = [
     "open_all",
     "open_image",
     "output_path",
+    "read_made",
     "write",
 ]

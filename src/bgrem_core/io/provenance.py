@@ -1,11 +1,15 @@
 """Provenance: what made a result, as header cards and as JSON."""
 
+import json
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
+
+#: Keys that only the command writes, for its next run to compare.
+ORDER_KEYS = ("BGRINPUT", "BGRASKED")
 
 CardTuple = tuple[str, str | int | float | None, str]
 
@@ -41,6 +45,11 @@ class Provenance:
         All settings of the run, as plain values.
     measured : mapping
         What the method measured of the frame and needs again, as plain values.
+    input_sha256 : str
+        Hash of the input file, "" where the command did not run (BGRINPUT).
+    asked : mapping
+        What the command was asked for, by the names of its flags; what was left at its
+        default is left out (BGRASKED).
     """
 
     version: str
@@ -55,6 +64,8 @@ class Provenance:
     gain: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
+    input_sha256: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     def cards(self) -> list[CardTuple]:
         """Return the header cards of a result.
@@ -79,6 +90,7 @@ class Provenance:
             ("BGRSEED", self.seed, "seed"),
             ("BGRTHR", _number(self.threshold), "[sigma] detection threshold"),
             ("BGRGAIN", gain, "electrons per image unit"),
+            *self._order(),
             ("BGRDATE", date, "UTC"),
             ("HISTORY", self._history(), ""),
         ]
@@ -86,6 +98,14 @@ class Provenance:
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as JSON knows them; NaN becomes None."""
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+    def _order(self) -> list[CardTuple]:
+        """Return what a later run compares before it works."""
+        if not self.input_sha256:
+            return []
+        asked = json.dumps(_plain(self.asked), separators=(",", ":"))
+        values = self.input_sha256, asked
+        return [(key, value, "") for key, value in zip(ORDER_KEYS, values, strict=True)]
 
     def _history(self) -> str:
         model = f", model {self.model}" if self.model else ""

@@ -12,6 +12,7 @@ from bgrem_core.io.hdu import NewHDU, array_cards, replace_image, write_hdu
 from bgrem_core.io.layers import cleaned_hdu, layer_hdus, result_cards
 from bgrem_core.io.layout import HDURecord, card_key
 from bgrem_core.io.product import Product
+from bgrem_core.io.provenance import ORDER_KEYS
 
 _COPY = 8 * 2**20
 
@@ -124,7 +125,7 @@ class Plan:
     def _image(self, product: Product, cards: list[bytes]) -> NewHDU:
         extra = result_cards(product.first, clip=self._clip)
         # HISTORY of the input stays; keys of an earlier run do not.
-        old = {card_key(c) for c in extra} - {"HISTORY", "CONTINUE"}
+        old = {card_key(c) for c in extra} - {"HISTORY", "CONTINUE"} | set(ORDER_KEYS)
         kept = replace_image(cards, product.shape, drop=old | {LAYER_KEY})
         return cleaned_hdu(product, [*kept, *extra], clip=self._clip)
 
