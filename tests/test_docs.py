@@ -110,6 +110,22 @@ def test_the_pages_name_every_header_key():
     assert named - {"BGRUSE"} == written - {"HISTORY"}
 
 
+def test_the_page_names_every_key_of_a_report(tmp_path, monkeypatch, capsys):
+    import json
+
+    from bgrem_core import cli
+
+    monkeypatch.chdir(tmp_path)
+    cli.main(["-f", "no.fits", "--report", "report.json"])
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    text = (CHECKOUT / "docs/command-line.md").read_text("utf-8")
+    text = text.partition("### The report")[2].partition("\n## ")[0]
+    whole, _, one = text.partition("| key of a file |")
+    for part, keys in ((whole, set(report)), (one, set(report["files"][0]))):
+        cells = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
+        assert set(re.findall(r"`(\w+)`", " ".join(cells))) == keys
+
+
 def test_the_figures_that_pages_quote_are_as_measured():
     import subprocess
     import sys

@@ -1,7 +1,6 @@
 """The command ``bgrem``."""
 
 import argparse
-import glob
 import json
 import re
 import sys
@@ -9,12 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bgrem_core.errors import BGRemError, OutOfMemory, UsageError
-
-#: Exit code after Ctrl-C.
-CANCELLED = 130
-#: Exit code when some of several files failed.
-SOME_FAILED = 1
+from bgrem_core.errors import CANCELLED, BGRemError, OutOfMemory, UsageError
 
 #: A negative number as people type it.
 NEGATIVE = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
@@ -67,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         _complain(error, as_json="--json" in argv)
         return error.code
     except KeyboardInterrupt:
-        _say("bgrem: cancelled, nothing was left behind")
+        _say("bgrem: cancelled; what is finished stays, nothing else was left behind")
         return CANCELLED
     except Exception as error:
         if debug:
@@ -93,7 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser._negative_number_matcher = NEGATIVE  # noqa: SLF001
     first = parser.add_argument_group("main")
     first.add_argument(
-        "-f", "--files", nargs="+", metavar="FILE", help="images to clean"
+        "-f",
+        "--files",
+        nargs="+",
+        metavar="FILE",
+        help="images to clean: files, "
+        "patterns, folders, or @LIST for a text file with one name a line",
     )
     first.add_argument("--help", action="help", help="show this help; so does -h alone")
     first.add_argument("--version", action="store_true", help="show the version")
@@ -148,40 +147,43 @@ def _settle_h(argv: list[str]) -> list[str]:
 def _clean(arguments: argparse.Namespace) -> int:
     from bgrem_core import flags
     from bgrem_core.batch import make_place, plan
+    from bgrem_core.inputs import expand
+    from bgrem_core.ledger import Ledger
     from bgrem_core.methods import METHODS, get_method
     from bgrem_core.report import Reporter
 
     said = vars(arguments)
     name = said["method"] or _method_of_model(said.get("model"))
     request = flags.read(said, get_method(name), METHODS)
-    files = _expand(said["files"])
     reporter = Reporter(json=said["json"], quiet=said["quiet"], verbose=said["verbose"])
-    codes: list[int] = []
-    skipped = 0
-    plans = plan(files, request)
+    plans = plan(expand(said["files"]), request)
     make_place(request)
-    for file in plans:
-        try:
-            skipped += bool(_one(file, request, reporter).skipped)
-        except BGRemError as error:
-            if said["debug"]:
-                raise
-            # The code alone: an error holds on to the frames it arose in.
-            codes.append(error.code)
-            reporter.failed(file.source, error)
-    if len(files) > 1:
-        reporter.summary(len(files), skipped, len(codes))
-    if codes:
-        return codes[0] if len(files) == 1 else SOME_FAILED
-    return 0
+    ledger = Ledger(plans, request)
+    try:
+        with ledger:
+            for k, file in enumerate(plans):
+                try:
+                    _one(k, file, request, reporter, ledger)
+                except BGRemError as error:
+                    if said["debug"]:
+                        raise
+                    ledger.failed(k, error)
+                    reporter.failed(file.source, error)
+    finally:
+        # After Ctrl-C, too.
+        reporter.summary(ledger.entries)
+    if ledger.trouble is not None:
+        raise ledger.trouble
+    return ledger.code
 
 
-def _one(file: Any, request: Any, reporter: Any) -> Any:
+def _one(index: int, file: Any, request: Any, reporter: Any, ledger: Any) -> None:
     from bgrem_core.batch import clean_file
 
     steps = clean_file(file, request)
     try:
         outcome = reporter.follow(file.source, steps)
+        ledger.done(index, outcome)
         reporter.done(outcome, request)
     except BGRemError:
         raise
@@ -193,7 +195,6 @@ def _one(file: Any, request: Any, reporter: Any) -> Any:
         raise _fault(error) from error
     finally:
         steps.close()
-    return outcome
 
 
 def _method_of_model(model: str | None) -> str:
@@ -210,15 +211,6 @@ def _method_of_model(model: str | None) -> str:
             hint="use it from Python: bgrem_core.load_model",
         )
     return card.method
-
-
-def _expand(names: list[str]) -> list[Path]:
-    """Expand patterns that the shell left alone."""
-    files: list[Path] = []
-    for name in names:
-        found = [] if Path(name).exists() else sorted(glob.glob(name))  # noqa: PTH207
-        files += [Path(f) for f in found] or [Path(name)]
-    return files
 
 
 def _models(argv: list[str]) -> int:

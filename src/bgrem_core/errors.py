@@ -4,6 +4,11 @@ Each class is also the builtin that people catch. Raise them with a sentence tha
 names the thing and its value, and a hint that says what to do next.
 """
 
+#: Exit code when some of several files failed.
+SOME_FAILED = 1
+#: Exit code after Ctrl-C.
+CANCELLED = 130
+
 
 class BGRemError(Exception):
     """Root of all errors of this package.

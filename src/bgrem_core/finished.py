@@ -127,7 +127,7 @@ def _said(flags: list[Flag], settings: Any) -> Iterator[tuple[str, Any]]:
 def _with_hash(value: Any) -> Any:
     """Add to the name of a file what is in it."""
     if isinstance(value, str) and _is_file(value):
-        return f"{value} (sha256 {fingerprint(value)[:_SHORT]})"
+        return f"{value} (sha256 {_known(Path(value))[:_SHORT]})"
     return value
 
 
@@ -145,11 +145,16 @@ def _weights(model: str) -> str:
 
     try:
         path = find_file(model)
-        about = path.stat()
-        digest = _digest(path, about.st_mtime_ns, about.st_size)
+        digest = _known(path)
     except (BGRemError, OSError):
         return model
     return f"{path.stem} (sha256 {digest[:_SHORT]})"
+
+
+def _known(path: Path) -> str:
+    """Return the hash of a file that belongs to many; read again if it has changed."""
+    about = path.stat()
+    return _digest(path.absolute(), about.st_mtime_ns, about.st_size)
 
 
 @lru_cache(maxsize=8)

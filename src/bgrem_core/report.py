@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 from bgrem_core.batch import Outcome
 from bgrem_core.errors import BGRemError
 from bgrem_core.flags import Request
+from bgrem_core.ledger import Entry
 from bgrem_core.planes import bands
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
+from bgrem_core.summary import table, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +74,10 @@ class Reporter:
         name = "".join(c if c.isprintable() else "?" for c in str(source))
         print(f"bgrem: {name}: {error}", file=sys.stderr)
 
-    def summary(self, files: int, skipped: int, failures: int) -> None:
-        """Tell how a batch ended."""
-        if not self.json:
-            left = f"{skipped} skipped, " if skipped else ""
-            done = files - skipped - failures
-            self._print(f"{files} files: {done} done, {left}{failures} failed")
+    def summary(self, entries: Sequence[Entry]) -> None:
+        """Tell how a run over several files ended: a table and a line."""
+        if len(entries) > 1 and not self.json:
+            self._print("\n".join(["", *table(entries), total(entries)]))
 
     def _print(self, text: str) -> None:
         if not self.quiet:

@@ -255,6 +255,8 @@ class OutputSettings:
         Raise negative pixels of the written image to zero.
     overwrite : bool
         Replace what is there.
+    report : str or None
+        JSON file that tells what became of each input.
     """
 
     output: str | None = option(
@@ -280,6 +282,11 @@ class OutputSettings:
     )
     overwrite: bool = option(
         default=False, help="replace results that exist", steers=True
+    )
+    report: str | None = option(
+        default=None,
+        help="JSON file that tells, as the run goes on, what became of each input",
+        steers=True,
     )
 
     def __post_init__(self) -> None:
