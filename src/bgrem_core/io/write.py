@@ -90,8 +90,12 @@ def check_kind(path: Path, *, layers: bool) -> None:
 def _check_room(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < size:
-        needed, there = (f"{n / 2**20:.0f} MiB" for n in (size, free))
+        needed, there = _told(size), _told(free)
         raise WriteError(
             f"{needed} are needed in {folder}, {there} are free",
             hint="make room, or name a folder on another disk with -o",
         )
+
+
+def _told(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB" if size >= 2**24 else f"{size / 2**10:.0f} KiB"
