@@ -338,10 +338,9 @@ def load_model(
     file = slim.read(path)
     card = _card(file)
     _check_hash(file)
-    network = _build(file, card)
     return Model(
         card,
-        network,
+        network_for_use(file, card),
         sha256=file.sha256,
         device=device,
         threads=threads,
@@ -421,6 +420,32 @@ def _check_hash(file: slim.SlimFile) -> None:
             f"{file.path.name} is not the file that {beside.name} describes",
             _SHIPPED_HINT if shipped else "get both again",
         )
+
+
+def network_for_use(file: slim.SlimFile, card: ModelCard) -> "nn.Module":
+    """Build the network of a file, rewritten to do the same in fewer operations.
+
+    Parameters
+    ----------
+    file : SlimFile
+        With its body.
+    card : ModelCard
+        Of that file.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode.
+
+    Raises
+    ------
+    ModelError
+        The weights do not fit; torch is missing.
+    """
+    network = _build(file, card)
+    from bgrem_core.networks import rewritten
+
+    return rewritten(network.eval())
 
 
 def _build(file: slim.SlimFile, card: ModelCard) -> "nn.Module":

@@ -24,6 +24,7 @@ from bgrem_core.networks.attention import AttentionUNet
 from bgrem_core.networks.context import ContextUNet
 from bgrem_core.networks.expectation import ExpectationUNet
 from bgrem_core.networks.fast import FastUNet
+from bgrem_core.networks.rewrites import rewritten
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,6 +36,7 @@ __all__ = [
     "ExpectationUNet",
     "FastUNet",
     "build",
+    "rewritten",
 ]
 
 NETWORKS: "dict[str, type[nn.Module]]" = {

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["AttentionUNet"]
+__all__ = ["SLOPE", "AttentionUNet", "sinusoids"]
 
-_SLOPE = 0.2
+SLOPE = 0.2
 _EMBED = 32
 _MOST_LEVELS = 6
 
@@ -82,7 +82,7 @@ class AttentionUNet(nn.Module):
         torch.Tensor
             (b, 1, ny, nx) x_hat.
         """
-        sigma = _sinusoids(level.float() ** 2)[:, :, None, None]
+        sigma = sinusoids(level.float() ** 2)[:, :, None, None]
         h = torch.cat([self.embed(z), sigma.expand(-1, -1, *z.shape[2:])], dim=1)
         skips = []
         for k, pair in enumerate(self.encoder):
@@ -109,8 +109,8 @@ class _Pair(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 3, **pad)  # type: ignore[arg-type]
 
     def forward(self, h: Tensor) -> Tensor:
-        h = functional.leaky_relu(self.first(h), _SLOPE)
-        return functional.leaky_relu(self.second(h), _SLOPE)
+        h = functional.leaky_relu(self.first(h), SLOPE)
+        return functional.leaky_relu(self.second(h), SLOPE)
 
 
 class _Gate(nn.Module):
@@ -128,8 +128,19 @@ class _Gate(nn.Module):
         return out
 
 
-def _sinusoids(variance: Tensor) -> Tensor:
-    """Return (b, 32) sines and cosines at frequencies from 1 to 1000."""
+def sinusoids(variance: Tensor) -> Tensor:
+    """Embed the square of the noise level.
+
+    Parameters
+    ----------
+    variance : torch.Tensor
+        (b,) float32 sigma_t squared.
+
+    Returns
+    -------
+    torch.Tensor
+        (b, 32) sines and cosines at frequencies from 1 to 1000.
+    """
     frequency = torch.logspace(0, 3, _EMBED // 2, device=variance.device)
     angle = 2 * torch.pi * variance[:, None] * frequency
     return torch.cat([angle.sin(), angle.cos()], dim=1)
