@@ -9,10 +9,10 @@ from torch.nn import functional
 
 from bgrem_core.heads import NOISE
 
-__all__ = ["FastUNet"]
+__all__ = ["SLOPE", "FastUNet", "features"]
 
 _FREQUENCIES = 4
-_SLOPE = 0.1
+SLOPE = 0.1
 _MOST_LEVELS = 6
 
 
@@ -112,7 +112,7 @@ class FastUNet(nn.Module):
         torch.Tensor
             (b, heads, ny, nx).
         """
-        film = self.film(_features(level, condition))
+        film = self.film(features(level, condition))
         tables = film.split([2 * n for n in self.scales], dim=1)
         # Two views of one image: linear near the sky, logarithmic in stars.
         two = torch.cat([z.clamp(-8, 20) / 4, torch.asinh(z)], dim=1)
@@ -126,7 +126,7 @@ class FastUNet(nn.Module):
         for k in reversed(range(len(self.decoder))):
             h = functional.pixel_shuffle(self.up[k](h), 2) + skips[k]
             h = self.decoder[k](h, tables[len(self.encoder) + k])
-        out = self.out(functional.leaky_relu(h, _SLOPE))
+        out = self.out(functional.leaky_relu(h, SLOPE))
         return functional.pixel_shuffle(out, 2).float()
 
     def rows(self, heads: Sequence[str]) -> list[int]:
@@ -159,14 +159,27 @@ class _Block(nn.Module):
 
     def forward(self, h: Tensor, table: Tensor) -> Tensor:
         scale, shift = table[:, :, None, None].chunk(2, dim=1)
-        inner = self.first(functional.leaky_relu(h, _SLOPE))
+        inner = self.first(functional.leaky_relu(h, SLOPE))
         inner = inner * (1 + scale) + shift
-        out: Tensor = h + self.second(functional.leaky_relu(inner, _SLOPE))
+        out: Tensor = h + self.second(functional.leaky_relu(inner, SLOPE))
         return out
 
 
-def _features(level: Tensor, condition: Tensor) -> Tensor:
-    """Return (b, 12) numbers of order one."""
+def features(level: Tensor, condition: Tensor) -> Tensor:
+    """Embed what is told beside the image.
+
+    Parameters
+    ----------
+    level : torch.Tensor
+        (b,) noise level sigma_t.
+    condition : torch.Tensor
+        (b, 3), as in `FastUNet.forward`.
+
+    Returns
+    -------
+    torch.Tensor
+        (b, 12) numbers of order one.
+    """
     octaves = torch.pi * 2.0 ** torch.arange(_FREQUENCIES, device=level.device)
     angle = level[:, None].float() * octaves
     rho, electrons, known = condition.float().unbind(1)
