@@ -87,7 +87,7 @@ def test_the_metadata_name_commands_licence_and_extras(wheel, names):
     assert meta["License-Expression"] == "BSD-3-Clause"
     assert meta["Requires-Python"] == ">=3.11"
     assert set(meta.get_all("Provides-Extra")) == {
-        *("all", "app", "distributed", "napari", "notebook", "train")
+        *("all", "app", "distributed", "export", "napari", "notebook", "train")
     }
     assert "bgrem = bgrem_core.cli:run" in entries
     assert "napari-bgrem = napari_bgrem:napari.yaml" in entries

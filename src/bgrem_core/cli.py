@@ -16,6 +16,8 @@ NEGATIVE = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 DESCRIPTION = "Separate astronomical images into sources and background."
 EPILOG = """commands:
   bgrem models          list the models that are shipped
+  bgrem models export NAME FILE.onnx
+                        write a model for other engines
   bgrem doctor          look at this installation
   bgrem demo [-o DIR]   run everything on a real frame
 
@@ -214,6 +216,8 @@ def _method_of_model(model: str | None) -> str:
 
 
 def _models(argv: list[str]) -> int:
+    if argv[:1] == ["export"]:
+        return _export(argv[1:])
     from bgrem_core.models import list_models
 
     parser = _Parser(prog="bgrem models", description="List what is shipped.")
@@ -224,6 +228,21 @@ def _models(argv: list[str]) -> int:
         return 0
     for card in cards:
         print(card.summary())
+    return 0
+
+
+def _export(argv: list[str]) -> int:
+    from bgrem_core.export_onnx import export_onnx
+
+    parser = _Parser(
+        prog="bgrem models export", description="Write a model as an ONNX file."
+    )
+    parser.add_argument("model", metavar="NAME", help="a model, or its safetensors")
+    parser.add_argument("file", metavar="FILE.onnx", help="what to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    arguments = parser.parse_args(argv)
+    path = export_onnx(arguments.model, arguments.file, overwrite=arguments.overwrite)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "find_file",
     "list_models",
     "load_model",
+    "load_network",
 ]
 
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
@@ -334,18 +335,41 @@ def load_model(
         raise UsageError(
             f"precision={precision!r} is unknown", f"use {', '.join(_PRECISIONS)}"
         )
-    path = find_file(name_or_path)
-    file = slim.read(path)
-    card = _card(file)
-    _check_hash(file)
+    card, network, sha256 = load_network(name_or_path)
+    from bgrem_core.networks import rewritten
+
     return Model(
         card,
-        network_for_use(file, card),
-        sha256=file.sha256,
+        rewritten(network),
+        sha256=sha256,
         device=device,
         threads=threads,
         precision=precision,
     )
+
+
+def load_network(name_or_path: str) -> "tuple[ModelCard, nn.Module, str]":
+    """Load a bare network as it was trained; `load_model` gives what is for use.
+
+    Parameters
+    ----------
+    name_or_path : str
+        Name of a shipped model, or path of a safetensors file.
+
+    Returns
+    -------
+    tuple
+        Its card, the network in evaluation mode on the CPU, the SHA-256 of the file.
+
+    Raises
+    ------
+    ModelError
+        As for `load_model`.
+    """
+    file = slim.read(find_file(name_or_path))
+    card = _card(file)
+    _check_hash(file)
+    return card, _build(file, card).eval(), file.sha256
 
 
 def _doubts(card: ModelCard) -> list[str]:
@@ -420,32 +444,6 @@ def _check_hash(file: slim.SlimFile) -> None:
             f"{file.path.name} is not the file that {beside.name} describes",
             _SHIPPED_HINT if shipped else "get both again",
         )
-
-
-def network_for_use(file: slim.SlimFile, card: ModelCard) -> "nn.Module":
-    """Build the network of a file, rewritten to do the same in fewer operations.
-
-    Parameters
-    ----------
-    file : SlimFile
-        With its body.
-    card : ModelCard
-        Of that file.
-
-    Returns
-    -------
-    torch.nn.Module
-        In evaluation mode.
-
-    Raises
-    ------
-    ModelError
-        The weights do not fit; torch is missing.
-    """
-    network = _build(file, card)
-    from bgrem_core.networks import rewritten
-
-    return rewritten(network.eval())
 
 
 def _build(file: slim.SlimFile, card: ModelCard) -> "nn.Module":
