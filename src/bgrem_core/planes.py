@@ -19,6 +19,9 @@ from numpy.typing import DTypeLike, NDArray
 #: Arrays above this many bytes go to a scratch file.
 IN_MEMORY = 16 * 2**20
 
+#: Pixels in a band, at most.
+BAND = 2**21
+
 Block = tuple[slice, slice]
 AnyArray = NDArray[Any]
 
@@ -122,8 +125,19 @@ def scratch_folder() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def bands(shape: tuple[int, ...], rows: int = 256) -> Iterator[slice]:
-    """Yield slices of rows that cover a plane from the bottom up."""
+def bands(shape: tuple[int, ...], rows: int | None = None) -> Iterator[slice]:
+    """Yield slices of rows that cover a plane from the bottom up.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (ny, nx).
+    rows : int, optional
+        Rows in each; 256, or fewer where the plane is so wide that they would hold more
+        than `BAND` pixels: what a loop needs does not grow with the plane.
+    """
+    if rows is None:
+        rows = max(1, min(256, BAND // max(1, shape[1])))
     for start in range(0, shape[0], rows):
         yield slice(start, min(start + rows, shape[0]))
 

@@ -164,29 +164,35 @@ def _masked_nodes(
     count = frame.grid.count
     nodes = np.full(count, np.nan)
     used = np.zeros(count)
-    centres = (frame.grid.cols[:-1] + frame.grid.cols[1:]) // 2
     # The first sky is too low where it slopes: it must not be taken for sources.
     wider = _WIDER[min(step, len(_WIDER)) - 1]
+    edges = spans(frame.grid)
     for index in range(count[0]):
         rows = frame.rows(index)
         wide = slice(max(0, rows.start - reach), min(ny, rows.stop + reach))
-        values, good = frame.values(wide)
-        above = np.where(good, values, np.float32(0)) - sky[wide, 0:nx]
-        limit = np.float32(_SOURCE * wider) * np.asarray(frame.sigma[wide, 0:nx])
-        limit[limit == 0] = np.inf
-        good = good & ~grow(good & (above > limit), reach) & (above > -2 * limit)
         core = slice(rows.start - wide.start, rows.stop - wide.start)
         middle = (rows.start + rows.stop) // 2
-        base = sky[middle : middle + 1, 0:nx][0, centres].astype(np.float64)
-        for k, (start, stop) in enumerate(spans(frame.grid)):
-            pixels, used[index, k] = cell_pixels(
-                above[core], good[core], start, stop, 16384
-            )
-            if pixels.size:
+        for cells, part in frame.groups(index):
+            cols = slice(max(0, part.start - reach), min(nx, part.stop + reach))
+            values, good = frame.values(wide, cols)
+            above = np.where(good, values, np.float32(0)) - sky[wide, cols]
+            limit = np.float32(_SOURCE * wider) * np.asarray(frame.sigma[wide, cols])
+            limit[limit == 0] = np.inf
+            good = good & ~grow(good & (above > limit), reach) & (above > -2 * limit)
+            for k in cells:
+                start, stop = (edge - cols.start for edge in edges[k])
+                pixels, used[index, k] = cell_pixels(
+                    above[core], good[core], start, stop, 16384
+                )
+                if not pixels.size:
+                    continue
+                centre = sum(edges[k]) // 2
+                base = sky[middle : middle + 1, centre : centre + 1][0, 0]
                 # Faint sources left in skew the rest: the mode, as in `clipped_mode`.
                 noisy = np.isfinite(limit[:, start]).any()
                 mode = 2.5 * float(np.median(pixels)) - 1.5 * float(pixels.mean())
-                nodes[index, k] = base[k] + (mode if noisy else clipped_mode(pixels))
+                level = mode if noisy else clipped_mode(pixels)
+                nodes[index, k] = float(base) + level
         yield step * count[0] + index + 1, passes * count[0]
     return nodes, used
 

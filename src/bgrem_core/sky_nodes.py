@@ -1,6 +1,6 @@
 """Levels of the cells of a plane: what the sky's choice and its estimate both read."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,6 +27,8 @@ _Bools = NDArray[np.bool_]
 LEAST = 0.3
 #: Side of the blocks on which "auto" looks at the frame.
 BLOCK = 32
+#: Pixels that are looked at together, at most; a single cell may have more.
+_AT_ONCE = 2**21
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,20 @@ class Frame:
         edges = self.grid.rows
         return slice(int(edges[index]), int(edges[index + 1]))
 
-    def values(self, rows: slice) -> tuple[NDArray[np.float32], _Bools]:
-        """Return pixels and which are good, for a range of rows."""
-        cols = slice(0, self.grid.shape[1])
+    def groups(self, index: int) -> Iterator[tuple[range, slice]]:
+        """Cut a row of cells into neighbours: which they are, and their columns.
+
+        However wide the plane is, a group holds about `_AT_ONCE` pixels.
+        """
+        rows, edges = self.rows(index), self.grid.cols
+        width = max(1, self.grid.shape[1] // self.grid.count[1])
+        step = max(1, _AT_ONCE // (width * max(1, rows.stop - rows.start)))
+        for first in range(0, self.grid.count[1], step):
+            last = min(first + step, self.grid.count[1])
+            yield range(first, last), slice(int(edges[first]), int(edges[last]))
+
+    def values(self, rows: slice, cols: slice) -> tuple[NDArray[np.float32], _Bools]:
+        """Return pixels and which are good, of a block."""
         values = np.asarray(self.plane[rows, cols])
         good = (np.asarray(self.flags[rows, cols]) == 0) & np.isfinite(values)
         return values, good
@@ -75,12 +88,15 @@ def cell_nodes(
     count = frame.grid.count
     nodes = np.full(count, np.nan)
     used = np.zeros(count)
+    edges = spans(frame.grid)
     for index in range(count[0]):
-        values, good = frame.values(frame.rows(index))
-        for k, (start, stop) in enumerate(spans(frame.grid)):
-            pixels, used[index, k] = cell_pixels(values, good, start, stop, most)
-            if pixels.size:
-                nodes[index, k] = estimate(pixels - zero)
+        for cells, cols in frame.groups(index):
+            values, good = frame.values(frame.rows(index), cols)
+            for k in cells:
+                start, stop = (edge - cols.start for edge in edges[k])
+                pixels, used[index, k] = cell_pixels(values, good, start, stop, most)
+                if pixels.size:
+                    nodes[index, k] = estimate(pixels - zero)
         yield index + 1, passes * count[0]
     return nodes, used
 

@@ -109,6 +109,22 @@ def test_tile_and_whole_agree_inside_the_radius():
     torch.testing.assert_close(tile[..., r:-r, r:-r], inner, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "side"), [("fast", 64), ("attention", 64), ("attention", 272)]
+)
+def test_saving_memory_changes_no_bit(name, side):
+    # Without gradients layers write over what nobody needs, and go by strips.
+    widths = {"attention": (4, 8, 16), "fast": (4, 8)}[name]
+    network = lively(name, widths=widths)
+    z = 3 * torch.randn(1, 1, side, side)
+    kept = call(network, z).detach()
+    given = z.clone()
+    with torch.inference_mode():
+        spared = call(network, z)
+    assert torch.equal(kept, spared)
+    assert torch.equal(z, given)
+
+
 def test_unknown_names_and_options_are_refused():
     with pytest.raises(ModelError, match=r"network 'huge' is unknown.*fast"):
         build("huge")

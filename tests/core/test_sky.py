@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, signal
 
+from bgrem_core import sky_nodes
 from bgrem_core.errors import UsageError
 from bgrem_core.image import Image
 from bgrem_core.normalize import measure_scale
@@ -237,6 +238,30 @@ def test_a_lazy_plane_is_read_by_rows_of_cells(denoised):
     whole = sky_of(data, 64, denoised=denoised)
     np.testing.assert_array_equal(np.asarray(sky.mesh), np.asarray(whole.mesh))
     assert tallest <= 64 + 8
+
+
+@pytest.mark.parametrize("denoised", [True, False])
+def test_a_wide_plane_is_read_by_a_few_cells_at_once(denoised, monkeypatch):
+    data = (10 + stars(500, 4.0, 512) + smooth_noise(512)).astype(np.float32)
+    whole = sky_of(data, 64, denoised=denoised)
+    monkeypatch.setattr(sky_nodes, "_AT_ONCE", 2 * 64 * 64)
+    widest = 0
+
+    def read(rows, cols):
+        nonlocal widest
+        widest = max(widest, cols.stop - cols.start)
+        return data[rows, cols]
+
+    sky = estimate_sky(
+        LazyPlane(data.shape, read),
+        np.zeros(data.shape, np.uint8),
+        choice=SkyChoice(scale=64),
+        sigma=constant(1, data.shape),
+        denoised=denoised,
+        fwhm=4.0,
+    )
+    np.testing.assert_array_equal(np.asarray(sky.mesh), np.asarray(whole.mesh))
+    assert widest <= 2 * 64 + 2 * 4
 
 
 @settings(max_examples=15, deadline=None)

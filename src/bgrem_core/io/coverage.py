@@ -107,7 +107,10 @@ def _grain(data: Floats) -> tuple[bool, float] | None:
 
     None where all of the frame is flat.
     """
-    shares, steps = [], []
+    # Pieces by how many of their neighbours are good, and how many equal: as many
+    # numbers as a frame of any size needs.
+    pieces = np.zeros((_CELL + 1, _CELL + 1), np.int64)
+    steps = []
     whole = True
     for rows in bands(data.shape, _CELL):
         band = np.asarray(data[rows])
@@ -118,20 +121,38 @@ def _grain(data: Floats) -> tuple[bool, float] | None:
         cells = (len(band), -1, min(_CELL, width))
         equal = (difference[:, :width] == 0).reshape(cells).sum(2)
         number = good[:, :width].reshape(cells).sum(2)
-        share = equal[number > 0] / number[number > 0]
-        shares.append(share[share < _FLAT])
+        kinds = number * len(pieces) + equal
+        pieces += np.bincount(kinds.ravel(), minlength=pieces.size).reshape(
+            pieces.shape
+        )
         positive = difference[good & (difference > 0)]
         if positive.size:
             # Not the smallest: a few odd pixels may lie between the steps.
             steps.append(np.percentile(positive[:: max(1, positive.size // 4096)], 2))
         whole = whole and bool(np.all((np.rint(band) == band) | ~np.isfinite(band)))
-    every = np.concatenate(shares)
-    if not every.size:
+    number, equal = np.nonzero(pieces)
+    share = equal / np.maximum(number, 1)
+    counted = (number > 0) & (share < _FLAT)
+    if not counted.any():
         return None
     # Holes raise the share of many pieces, but hardly of all; in whole numbers, bright
     # nebulae with much noise lower it.
-    usual = np.percentile(every, 50 if whole else 20)
-    return bool(usual > _QUANTISED), float(np.median(steps))
+    many = pieces[number, equal][counted]
+    usual = _quantile(share[counted], many, 0.5 if whole else 0.2)
+    return usual > _QUANTISED, float(np.median(steps))
+
+
+def _quantile(values: NDArray[np.float64], many: Ints, share: float) -> float:
+    """Return a quantile of values of which there are many each, as numpy takes it."""
+    order = np.argsort(values)
+    last = np.cumsum(many[order])
+    place = share * (int(last[-1]) - 1)
+    rank = int(place)
+    low, high = (
+        float(values[order][np.searchsorted(last, r, side="right")])
+        for r in (rank, min(rank + 1, int(last[-1]) - 1))
+    )
+    return low + (high - low) * (place - rank)
 
 
 def _find_runs(data: Floats, *, least: int) -> _Runs:

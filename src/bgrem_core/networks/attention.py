@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch.nn import functional
 __all__ = ["SLOPE", "AttentionUNet", "sinusoids"]
 
 SLOPE = 0.2
+#: Rows of the widest layer that are there at once.
+_STRIP = 128
 _EMBED = 32
 _MOST_LEVELS = 6
 
@@ -83,20 +86,43 @@ class AttentionUNet(nn.Module):
             (b, 1, ny, nx) x_hat.
         """
         sigma = sinusoids(level.float() ** 2)[:, :, None, None]
-        h = torch.cat([self.embed(z), sigma.expand(-1, -1, *z.shape[2:])], dim=1)
-        skips = []
+        skips: list[Tensor] = []
+        h = self._first(z, sigma)
         for k, pair in enumerate(self.encoder):
             if k:
                 skips.append(h)
-                h = functional.max_pool2d(h, 2)
-            h = pair(h)
+                h = pair(functional.max_pool2d(h, 2))
         for k in reversed(range(len(self.up))):
             h = self.up[k](h)
             gate = self.gate[k]
-            skip = gate(skips[k], h) if isinstance(gate, _Gate) else skips[k]
-            h = self.decoder[k](torch.cat([h, skip], dim=1))
+            skip = gate(skips.pop(), h) if isinstance(gate, _Gate) else skips.pop()
+            h = torch.cat([h, skip], dim=1)
+            del skip  # large, as all of full size
+            h = self.decoder[k](h)
         out: Tensor = self.out(h)
         return out
+
+    def _first(self, z: Tensor, sigma: Tensor) -> Tensor:
+        """Return what the first pair makes of the image and the noise level.
+
+        Its input has 64 channels of the full size, more than all the rest of the
+        network together: without gradients it is made, and forgotten, strip by strip.
+        """
+        pair = cast("_Pair", self.encoder[0])
+        if torch.is_grad_enabled():
+            wide = sigma.expand(-1, -1, *z.shape[2:])
+            whole: Tensor = pair(torch.cat([self.embed(z), wide], dim=1))
+            return whole
+        framed = functional.pad(z, (1, 1, 1, 1), mode="replicate")
+        strips = []
+        for start in range(0, z.shape[2], _STRIP):
+            part = framed[:, :, start : start + _STRIP + 2]
+            wide = sigma.expand(-1, -1, *part.shape[2:])
+            both = torch.cat([self.embed(part), wide], dim=1)
+            first = pair.first
+            strips.append(functional.conv2d(both, first.weight, first.bias))
+        h = _activated(torch.cat(strips, dim=2))
+        return _activated(pair.second(h))
 
 
 class _Pair(nn.Module):
@@ -109,8 +135,13 @@ class _Pair(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 3, **pad)  # type: ignore[arg-type]
 
     def forward(self, h: Tensor) -> Tensor:
-        h = functional.leaky_relu(self.first(h), SLOPE)
-        return functional.leaky_relu(self.second(h), SLOPE)
+        h = _activated(self.first(h))
+        return _activated(self.second(h))
+
+
+def _activated(fresh: Tensor) -> Tensor:
+    """Activate what nobody else holds; with the same bits either way."""
+    return functional.leaky_relu(fresh, SLOPE, inplace=not torch.is_grad_enabled())
 
 
 class _Gate(nn.Module):

@@ -124,7 +124,7 @@ class FastUNet(nn.Module):
                 h = self.down[k - 1](h)
             h = block(h, tables[k])
         for k in reversed(range(len(self.decoder))):
-            h = functional.pixel_shuffle(self.up[k](h), 2) + skips[k]
+            h = _plus(functional.pixel_shuffle(self.up[k](h), 2), skips.pop())
             h = self.decoder[k](h, tables[len(self.encoder) + k])
         out = self.out(functional.leaky_relu(h, SLOPE))
         return functional.pixel_shuffle(out, 2).float()
@@ -160,9 +160,22 @@ class _Block(nn.Module):
     def forward(self, h: Tensor, table: Tensor) -> Tensor:
         scale, shift = table[:, :, None, None].chunk(2, dim=1)
         inner = self.first(functional.leaky_relu(h, SLOPE))
-        inner = inner * (1 + scale) + shift
-        out: Tensor = h + self.second(functional.leaky_relu(inner, SLOPE))
-        return out
+        if _in_place(inner, scale):
+            inner.mul_(1 + scale).add_(shift)
+        else:
+            inner = inner * (1 + scale) + shift
+        inner = functional.leaky_relu(inner, SLOPE, inplace=_in_place(inner))
+        return _plus(self.second(inner), h)
+
+
+def _in_place(fresh: Tensor, *others: Tensor) -> bool:
+    """Whether nobody needs what was there: not in training, nor to widen a type."""
+    return not torch.is_grad_enabled() and all(o.dtype == fresh.dtype for o in others)
+
+
+def _plus(fresh: Tensor, other: Tensor) -> Tensor:
+    """Add to a tensor that nobody else holds; with the same bits either way."""
+    return fresh.add_(other) if _in_place(fresh, other) else fresh + other
 
 
 def features(level: Tensor, condition: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from bgrem_core.image import MaskBit
+from bgrem_core.io import coverage
 from bgrem_core.io.coverage import mark_holes
 
 HOLE, CLIPPED = MaskBit.NO_COVERAGE, MaskBit.SATURATED
@@ -146,3 +147,12 @@ def test_a_frame_smaller_than_a_cell_is_taken():
     data = np.random.default_rng(1).normal(10, 1, (16, 16))
     data[:3] = 0
     assert np.count_nonzero(mark(data)) == 48
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 1000])
+def test_quantiles_of_counted_values_are_those_of_the_values(count):
+    values = np.random.default_rng(count).integers(0, 20, count) / 20
+    kinds, many = np.unique(values, return_counts=True)
+    for share in (0.2, 0.5):
+        found = coverage._quantile(kinds, many, share)
+        assert found == pytest.approx(np.quantile(values, share), abs=1e-12)
