@@ -142,19 +142,49 @@ def iter_clean(
 
 
 def run(
-    opened: Opened, method: Method, settings: RunSettings
+    opened: Opened, method: Method, settings: RunSettings, kept: Path | None = None
 ) -> Generator[Progress, Any, Result]:
-    """Run a method over an opened image, or over each plane of a stack."""
+    """Run a method over an opened image, or over each plane of a stack.
+
+    With a folder, `kept`, the tiles that are finished in it are not done again.
+    """
     if not isinstance(opened, Stack) or method.takes_stack:
-        result: Result = yield from method.iterate(opened, settings)  # type: ignore[arg-type]
+        result: Result = yield from _steps(opened, method, settings, kept)
         return result
     planes = []
     for k, plane in enumerate(opened.planes):
+        own = kept and kept.with_name(f"{kept.name}-{k}")
         done = yield from relabel(
-            method.iterate(plane, settings), _of_plane(k, len(opened))
+            _steps(plane, method, settings, own), _of_plane(k, len(opened))
         )
         planes.append(done)
     return StackSeparation(stack=opened, planes=tuple(planes))
+
+
+def _steps(
+    image: Any, method: Method, settings: RunSettings, kept: Path | None
+) -> Generator[Progress, Any, Separation]:
+    if kept is None:
+        return method.iterate(image, settings)
+    check_resumable(method)
+    assert method.resume is not None  # noqa: S101 - just checked
+    return method.resume(image, settings, kept)
+
+
+def check_resumable(method: Method) -> None:
+    """Check that a run of a method can be continued.
+
+    Raises
+    ------
+    UsageError
+        It keeps no tiles.
+    """
+    if method.resume is None:
+        able = ", ".join(m.name for m in METHODS.values() if m.resume)
+        raise UsageError(
+            f"a run of the method {method.name} cannot be continued",
+            hint=f"leave out --resume, which is for {able}",
+        )
 
 
 def _of_plane(k: int, number: int) -> Callable[[Progress], Progress]:

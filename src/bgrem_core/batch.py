@@ -1,12 +1,12 @@
 """One file on its way through the house: door, method, search, output."""
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgrem_core.api import Result, run
+from bgrem_core.api import Result, check_resumable, run
 from bgrem_core.catalog import find_writer, staged_catalog
 from bgrem_core.errors import UsageError, WriteError
 from bgrem_core.finished import asked, fingerprint, is_finished, signed
@@ -23,6 +23,8 @@ from bgrem_core.io import (
     open_image,
     output_path,
     read_made,
+    work_folder,
+    work_folder_of,
     write,
 )
 from bgrem_core.io.container import check_source
@@ -221,18 +223,37 @@ def _clean_held(file: Plan, request: Request) -> Generator[Progress, None, Outco
             source=file.source,
             output=file.target,
             catalog=file.listing,
-            skipped=FINISHED,
+            skipped=_why_skipped(file.target),
         )
+    if out.resume:
+        check_resumable(request.method)
     # An image whose catalogue is missing, as its run was killed in between, stays.
     for path in filter(None, (None if there else file.target, file.listing)):
         check_target(path, file.source, overwrite=out.overwrite)
     check_kind(file.target, layers=out.layers)
+    with work_folder(file.target) if out.resume else nullcontext() as folder:
+        return (yield from _clean(file, request, folder, digest, there=there))
+
+
+def _why_skipped(target: Path) -> str:
+    left = work_folder_of(target)
+    if not left.exists():
+        return FINISHED
+    return f"{FINISHED}; {left.name} is left of another run: remove it"
+
+
+def _clean(
+    file: Plan, request: Request, folder: Path | None, digest: str, *, there: bool
+) -> Generator[Progress, None, Outcome]:
+    """Clean one file; finished tiles are kept in a folder, if one is given."""
+    out, order = request.output, asked(request)
     opened = _open(file.source, request)
     if any(is_product(plane.header) for one in opened for plane in _planes(one)):
         return Outcome(source=file.source, skipped=A_RESULT)
     results: list[Result] = []
-    for one in opened:
-        result = yield from run(one, request.method, request.run)
+    for k, one in enumerate(opened):
+        kept = folder and folder / f"image-{k}"
+        result = yield from run(one, request.method, request.run, kept)
         results.append(signed(result, digest, order))
     table = None
     with ExitStack() as stack:

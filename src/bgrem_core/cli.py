@@ -63,7 +63,13 @@ def main(argv: Sequence[str]) -> int:
         _complain(error, as_json="--json" in argv)
         return error.code
     except KeyboardInterrupt:
-        _say("bgrem: cancelled; what is finished stays, nothing else was left behind")
+        # What was finished is kept, as was asked for, and nothing else.
+        left = (
+            "--resume goes on with finished tiles"
+            if "--resume" in argv
+            else "what is finished stays, nothing else was left behind"
+        )
+        _say(f"bgrem: cancelled; {left}")
         return CANCELLED
     except Exception as error:
         if debug:

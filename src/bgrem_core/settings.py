@@ -257,6 +257,9 @@ class OutputSettings:
         Replace what is there.
     report : str or None
         JSON file that tells what became of each input.
+    resume : bool
+        Keep finished tiles beside the output, and go on with those of a run that was
+        interrupted.
     """
 
     output: str | None = option(
@@ -286,6 +289,12 @@ class OutputSettings:
     report: str | None = option(
         default=None,
         help="JSON file that tells, as the run goes on, what became of each input",
+        steers=True,
+    )
+    resume: bool = option(
+        default=False,
+        help="keep finished tiles beside the output; go on where an interrupted run "
+        "stopped",
         steers=True,
     )
 

@@ -7,6 +7,7 @@ from bgrem_core.io.made import read_made
 from bgrem_core.io.names import catalog_path, output_path
 from bgrem_core.io.read import open_all, open_image
 from bgrem_core.io.target import check_target, is_product, is_same_file, make_folder
+from bgrem_core.io.workfolder import work_folder, work_folder_of
 from bgrem_core.io.write import check_kind, write
 
 __all__ = [
@@ -24,5 +25,7 @@ __all__ = [
     "open_image",
     "output_path",
     "read_made",
+    "work_folder",
+    "work_folder_of",
     "write",
 ]

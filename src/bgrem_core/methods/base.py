@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgrem_core.image import Image
@@ -11,8 +12,6 @@ from bgrem_core.settings import FindSettings, OpenSettings, RunSettings
 from bgrem_core.strength import STRENGTH, Slider
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from astropy.table import QTable
     from numpy.typing import NDArray
@@ -21,13 +20,14 @@ if TYPE_CHECKING:
     from bgrem_core.steps import Steps
 
 Iterate = Callable[[Image, Any], Generator[Progress, Any, Separation]]
+Resume = Callable[[Image, Any, Path], Generator[Progress, Any, Separation]]
 Find = Callable[[Separation, FindSettings], "QTable"]
 Segments = Callable[[Separation, FindSettings], "tuple[QTable, NDArray[np.int32]]"]
 Record = Callable[[Image, Any], "Steps"]
 Rows = Callable[[Separation, float, float], tuple[tuple[str, str], ...]]
 Measure = Callable[[Separation, "NDArray[np.float64]", "NDArray[np.float64]"], "QTable"]
 Lines = Callable[[Separation, FindSettings], tuple[str, ...]]
-Opening = Callable[["Path", OpenSettings], OpenSettings]
+Opening = Callable[[Path, OpenSettings], OpenSettings]
 Known = Callable[[Separation, float, float], "Listed | None"]
 Quick = Callable[[Any], RunSettings]
 Centre = Callable[[Separation, float, float], tuple[float, float]]
@@ -93,6 +93,9 @@ class Method:
     quick : callable or None
         ``quick(settings)`` gives the settings of a preview, where those of a run would
         take too long.
+    resume : callable or None
+        ``resume(image, settings, folder)`` does what `iterate` does, to the bit, and
+        keeps finished tiles in a folder: a later call does not do those again.
     """
 
     name: str
@@ -116,3 +119,4 @@ class Method:
     listed: Known | None = None
     slider: Slider = STRENGTH
     takes_light: bool = False
+    resume: Resume | None = None

@@ -10,15 +10,18 @@ import dataclasses
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from math import lcm
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bgrem_core.fill import fill_masked
+from bgrem_core.fingerprint import fingerprint
 from bgrem_core.gamma.energies import selections
 from bgrem_core.image import Image
 from bgrem_core.io.provenance import Provenance
+from bgrem_core.kept import Kept, Scratch
 from bgrem_core.level import BIN, bright_level
 from bgrem_core.level import REACH as LEVEL_REACH
 from bgrem_core.methods.base import Method
@@ -40,7 +43,7 @@ from bgrem_core.methods.said import Said
 from bgrem_core.models import Model, find_card, load_model
 from bgrem_core.normalize import Scale
 from bgrem_core.options import option
-from bgrem_core.planes import LazyPlane, Plane, allocate
+from bgrem_core.planes import LazyPlane, Plane
 from bgrem_core.progress import Progress, drain
 from bgrem_core.sampler import sample
 from bgrem_core.schedule import levels
@@ -137,19 +140,35 @@ def iterate(
     image: Image, settings: BGRemSettings
 ) -> Generator[Progress, Any, Separation]:
     """Take noise and sky off an image; see `Method.iterate`."""
+    return (yield from _iterate(image, settings, None))
+
+
+def resume(
+    image: Image, settings: BGRemSettings, folder: Path
+) -> Generator[Progress, Any, Separation]:
+    """Do the same with finished tiles in a folder; see `Method.resume`."""
+    return (yield from _iterate(image, settings, folder))
+
+
+def _iterate(
+    image: Image, settings: BGRemSettings, folder: Path | None
+) -> Generator[Progress, Any, Separation]:
     model = load_model(settings.model, **loading(settings))
     check_method(model, "bgrem", settings.model)
     flags = working_flags(image, settings.mask_grow)
     scale = yield from frame_scale(image, settings)
-    run = _Run(image, flags, scale, model, settings)
-    taken = allocate(image.shape)
+    kept = Scratch()
+    if folder is not None:
+        kept = Kept(folder, fingerprint(image, scale, model, settings))
+    run = _Run(image, flags, scale, model, settings, kept)
+    taken = kept.allocate("taken", image.shape)
 
     def clean(tile: Tile) -> "NDArray[np.float32]":
         block = taken[tile.keep] = run.tile(tile)
         seen: NDArray[np.float32] = image.data[tile.keep] - block
         return seen
 
-    yield from over_tiles(run.grid, clean)
+    yield from over_tiles(run.grid, clean, kept)
     result = run.joint(taken) if run.joint_objective else run.noise(taken)
     return (yield from result)
 
@@ -164,10 +183,11 @@ class _Run:
         scale: Scale,
         model: Model,
         settings: BGRemSettings,
+        kept: Scratch,
     ) -> None:
         self.image, self.flags, self.scale = image, flags, scale
         self.model, self.settings = model, settings
-        self.said = Said(image.shape, model.card)
+        self.said = Said(image.shape, model.card, kept)
         self.answers: dict[str, NDArray[np.float32]]
         self.steps = settings.steps or model.card.steps
         margin = model.radius if settings.margin is None else settings.margin
@@ -349,7 +369,7 @@ def record(image: Image, settings: BGRemSettings) -> Steps:
     settings = dataclasses.replace(settings, steps=steps, tile=WHOLE)
     scale = drain(frame_scale(image, settings))
     flags = working_flags(image, settings.mask_grow)
-    run = _Run(image, flags, scale, model, settings)
+    run = _Run(image, flags, scale, model, settings, Scratch())
     sigma = np.asarray(scale.sigma[:, :], np.float32)
     data, seen = np.asarray(image.data), (sigma > 0) & (flags == 0)
     images, noises = [data], []
@@ -399,5 +419,6 @@ BGREM = Method(
     find_segments=find_segments,
     inspect_rows=no_rows,
     record=record,
+    resume=resume,
     parts=("sky", "noise"),
 )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bgrem_core.errors import ModelError
 from bgrem_core.image import Image, MaskBit
+from bgrem_core.kept import Scratch
 from bgrem_core.normalize import Scale, measure_scale
 from bgrem_core.planes import LazyPlane, Plane, allocate, bands
 from bgrem_core.progress import Progress
@@ -75,14 +76,20 @@ def check_method(model: "Model", method: str, name: str) -> None:
 
 
 def over_tiles(
-    tiles: Grid, work: Callable[[Tile], Float]
+    tiles: Grid, work: Callable[[Tile], Float], kept: Scratch | None = None
 ) -> Generator[Progress, Any, None]:
-    """Do tiles, those in view first; `work` gives what a window shows of one."""
-    waiting, total = list(tiles), len(tiles)
-    view = yield Progress(stage="tiles", done=0, total=total)
-    for done in range(1, total + 1):
+    """Do tiles, those in view first; `work` gives what a window shows of one.
+
+    Tiles that are `kept` from an earlier run are not done again.
+    """
+    kept = kept or Scratch()
+    waiting, total = [tile for tile in tiles if not kept.done(tile)], len(tiles)
+    first = total - len(waiting)
+    view = yield Progress(stage="tiles", done=first, total=total, note=kept.note)
+    for done in range(first + 1, total + 1):
         tile = waiting.pop(nearest(waiting, view))
         block = work(tile)
+        kept.finish(tile)
         said = yield Progress(
             stage="tiles", done=done, total=total, tile=tile, block=block
         )

@@ -1,12 +1,13 @@
 """What a network says beside the noise: how far it is off, artefacts, centres."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from bgrem_core.image import MaskBit
+from bgrem_core.kept import Scratch
 from bgrem_core.planes import LazyPlane, Plane, allocate, bands
 from bgrem_core.search import CENTRE
 
@@ -26,14 +27,22 @@ class Said:
         (ny, nx) of the image.
     card : ModelCard
         What is not in its calibration is not shown.
+    kept : Scratch
+        Where the planes live.
     """
 
-    def __init__(self, shape: tuple[int, int], card: "ModelCard") -> None:
-        known = card.calibration
+    def __init__(
+        self, shape: tuple[int, int], card: "ModelCard", kept: Scratch
+    ) -> None:
         self.shape, self.card = shape, card
-        self.width = allocate(shape) if "uncertainty" in known else None
-        self.hits = allocate(shape, np.uint8) if "artefact" in known else None
-        self.centre = allocate(shape) if CENTRE in known else None
+
+        def plane(name: str, dtype: DTypeLike = np.float32) -> NDArray[Any] | None:
+            known = name in card.calibration
+            return kept.allocate(name, shape, dtype) if known else None
+
+        self.width: NDArray[np.float32] | None = plane("uncertainty")
+        self.hits: NDArray[np.uint8] | None = plane("artefact", np.uint8)
+        self.centre: NDArray[np.float32] | None = plane(CENTRE)
 
     def put(
         self,
@@ -70,9 +79,11 @@ class Said:
         """Return flags with those of artefacts; to be called after the last tile."""
         if self.hits is None:
             return flags
+        # Not in place: the hits of a tile are as they were when it was finished.
+        both = allocate(self.shape, np.uint8)
         for rows in bands(self.shape):
-            self.hits[rows] |= flags[rows]
-        return self.hits
+            both[rows] = self.hits[rows] | flags[rows]
+        return both
 
     def uncertainty(self, sigma: Plane, *, strength: float) -> Plane | None:
         """Return the deviation of what is shown: noise that was left in adds to it."""
