@@ -27,6 +27,7 @@ from bgrem_core.io import (
     work_folder_of,
     write,
 )
+from bgrem_core.io.atomic import sweep
 from bgrem_core.io.container import check_source
 from bgrem_core.planes import bands
 from bgrem_core.progress import Progress
@@ -132,11 +133,16 @@ def _is_result(source: Path, prefix: str) -> bool:
     return source.name.startswith(prefix) and read_made(source) is not None
 
 
-def make_place(request: Request) -> None:
-    """Make the folder for the results of a run, once: one that vanishes is told.
+def make_place(plans: Sequence[Plan], request: Request) -> None:
+    """Make the folder for the results of a run, and sweep where they go.
+
+    Both are done once: a folder that vanishes is told, and not made again where a disk
+    was; what the dead left goes, also where every file is finished.
 
     Parameters
     ----------
+    plans : sequence of Plan
+        All files of the run.
     request : Request
         All settings.
 
@@ -147,6 +153,9 @@ def make_place(request: Request) -> None:
     """
     if request.output.output is not None:
         make_folder(Path(request.output.output))
+    targets = [path for plan in plans for path in (plan.target, plan.listing) if path]
+    for folder in {path.parent for path in targets}:
+        sweep(folder)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -165,7 +165,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     request = flags.read(said, get_method(name), METHODS)
     reporter = Reporter(json=said["json"], quiet=said["quiet"], verbose=said["verbose"])
     plans = plan(expand(said["files"]), request)
-    make_place(request)
+    make_place(plans, request)
     ledger = Ledger(plans, request)
     try:
         with ledger:

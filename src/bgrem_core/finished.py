@@ -167,10 +167,11 @@ def _differences(made: Mapping[str, Any], order: Mapping[str, Any]) -> Iterator[
         before, now = made.get(name), order.get(name)
         if before != now:
             word = name if name == "version" else f"--{name}"
-            yield f"{word} {_told(before)}, now {_told(now)}"
+            switch = isinstance(before, bool) or isinstance(now, bool)
+            default = "off" if switch else "default"
+            told = (default if v is None else _told(v) for v in (before, now))
+            yield f"{word} {', now '.join(told)}"
 
 
 def _told(value: Any) -> str:
-    if value is None:
-        return "default"
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

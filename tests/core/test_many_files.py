@@ -123,9 +123,9 @@ class TestSecondRun:
         [
             (["--sky-scale", "8"], "--sky-scale 16, now 8;"),
             ([], "--sky-scale 16, now default;"),
-            (["--sky-scale", "16", "--layers"], "--layers default, now on"),
+            (["--sky-scale", "16", "--layers"], "--layers off, now on"),
             (["--sky-scale", "16", "--gain", "2"], "--gain default, now 2.0"),
-            (["--sky-scale", "16", "--catalog", ".csv"], "--catalog default, now on"),
+            (["--sky-scale", "16", "--catalog", ".csv"], "--catalog off, now on"),
             (["--method", "stars"], "--method mesh, now stars"),
         ],
         ids=["other", "default", "layers", "gain", "catalog", "method"],
@@ -145,6 +145,15 @@ class TestSecondRun:
         assert written(night) == first
         assert clean("-f", file, *flags, "--overwrite") == 0
         assert written(night)["BGRem_a.fits"] != first["BGRem_a.fits"]
+
+    def test_what_the_dead_left_goes_where_all_is_finished(self, night, capsys):
+        file = night / "a.fits"
+        assert clean("-f", file) == 0
+        # Killed between two names of one file, the old one and the new one.
+        (night / f".bgrem-{os.getpid()}-0123456789ab.tmp").write_bytes(b"whole")
+        assert clean("-f", file) == 0
+        assert "it is finished already" in capsys.readouterr().out
+        assert not list(night.glob(".bgrem-*"))
 
     def test_where_the_work_is_done_makes_no_difference(self, night, capsys):
         file = night / "a.fits"

@@ -142,6 +142,16 @@ def test_no_file_but_a_report_is_replaced(night, old, capsys):
     assert not (night / "BGRem_a.fits").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no flock")
+def test_of_two_runs_one_keeps_the_report(night, capsys):
+    from bgrem_core.io import hold
+
+    with hold("report.json"):
+        assert clean(*REPORT) == 5
+    assert "report.json is being written by process" in capsys.readouterr().err
+    assert not (night / "BGRem_a.fits").exists()
+
+
 def test_a_report_is_no_input_and_no_result(night, capsys):
     before = (night / "a.fits").read_bytes()
     assert clean("-f", "a.fits", "--report", "a.fits", "--overwrite") == 5
