@@ -27,6 +27,8 @@ from bgrem_core.io.provenance import written_at
 
 #: Key by which a report is known, and the version of what it holds.
 KEY, SCHEMA = "bgrem_report", 1
+# Seconds between two reports while files are skipped.
+_PAUSE = 1.0
 #: Words for what became of a file.
 STATUS = ("ok", "skipped", "failed", "waiting")
 
@@ -96,7 +98,7 @@ class Ledger:
         self._lines = [_line(entry) for entry in self.entries]
         self._counts = Counter({"waiting": len(plans)})
         self._state, self._begun = "running", _now()
-        self._clock = time.perf_counter()
+        self._clock = self._saved = time.perf_counter()
         self._held = ExitStack()
         if self._path is not None:
             _check_name(self._path, plans)
@@ -154,6 +156,7 @@ class Ledger:
         """
         if self._path is None:
             return
+        self._saved = time.perf_counter()
         try:
             self._write()
         except WriteError as error:
@@ -168,7 +171,9 @@ class Ledger:
         entry.status, entry.seconds = status, round(now - self._clock, 3)
         self._clock = now
         self._lines[index] = _line(entry)
-        self.save()
+        # To write takes longer than to pass over a file that is finished.
+        if status != "skipped" or now - self._saved > _PAUSE:
+            self.save()
 
     def _write(self) -> None:
         assert self._path is not None  # noqa: S101 - asked by those who call

@@ -142,6 +142,23 @@ def test_no_file_but_a_report_is_replaced(night, old, capsys):
     assert not (night / "BGRem_a.fits").exists()
 
 
+def test_files_that_are_passed_over_are_not_each_worth_a_report(night, monkeypatch):
+    from bgrem_core import ledger
+
+    assert clean("-f", "a.fits", "c.fits") == 0
+    write, calls = ledger.atomic_write, []
+
+    def counted(path, **options):
+        calls.append(1)
+        return write(path, **options)
+
+    monkeypatch.setattr(ledger, "atomic_write", counted)
+    monkeypatch.setattr(ledger, "_PAUSE", 1e9)
+    assert clean("-f", "a.fits", "c.fits", "--report", "report.json") == 0
+    assert len(calls) == 2
+    assert read()["counts"]["skipped"] == 2
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no flock")
 def test_of_two_runs_one_keeps_the_report(night, capsys):
     from bgrem_core.io import hold
