@@ -21,6 +21,7 @@ RESULTS = ROOT / "benchmarks/optical/results"
 PAGES = (
     "README.md",
     "docs/gamma.md",
+    "docs/large.md",
     "docs/limits.md",
     "docs/napari.md",
     "docs/notebook.md",
@@ -223,6 +224,22 @@ def large(rows: list[dict[str, Any]]) -> str:
         f"memory and {bare['cpu_s']:.0f} s of CPU time on one thread, "
         f"{found['peak_anonymous_MB']} MB and {found['cpu_s']:.0f} s with a catalogue, "
         "on a busy machine (`benchmarks/speed/large_frame.py`)."
+    )
+
+
+def memory(rows: list[dict[str, Any]]) -> str:
+    """Say for each arm what frames of several sizes take."""
+    said = []
+    for arm in dict.fromkeys(r["arm"] for r in rows):
+        own = [
+            f"{r['peak_anonymous_MB']} MB ({r['size'].replace('x', ' x ')})"
+            for r in rows
+            if r["arm"] == arm
+        ]
+        said.append(f"{arm}: {', '.join(own)}")
+    return (
+        f"Peak of own memory, one thread: {'; '.join(said)} "
+        "(`benchmarks/speed/memory.py`)."
     )
 
 
@@ -538,6 +555,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "coverage": ("coverage.json", coverage),
     "artefacts": ("artefacts.json", artefacts),
     "large": ("../../speed/results/large_frame.json", large),
+    "memory": ("../../speed/results/memory.json", memory),
     "ablations": ("ablations.json", ablations),
     "window": ("../../napari/results/large_frame.json", window),
     "page": ("../../notebook/results/results.json", page),

@@ -22,20 +22,21 @@ from astropy.io import fits
 FWHM = 4.0
 
 
-def make_frame(path, size, seed=1):
-    """Write a frame of sigma 15, band by band."""
+def make_frame(path, size, seed=1, width=None):
+    """Write a frame of sigma 15, square or of another width, band by band."""
+    width = width or size
     rng = np.random.default_rng(seed)
     header = fits.Header({"SIMPLE": True, "BITPIX": -32, "NAXIS": 2})
-    header["NAXIS1"] = header["NAXIS2"] = size
+    header["NAXIS1"], header["NAXIS2"] = width, size
     header["BUNIT"], header["GAIN"] = "electron", 1.0
     with fits.StreamingHDU(str(path), header) as out:
         stamp = _stamp()
         for start in range(0, size, 480):
             rows = min(480, size - start)
-            band = rng.normal(200, 15, (rows, size)).astype(np.float32)
-            band += np.linspace(0, 30, size, dtype=np.float32)
-            for _ in range(rows * size // 8000):
-                y, x = rng.integers(0, rows - 25), rng.integers(0, size - 25)
+            band = rng.normal(200, 15, (rows, width)).astype(np.float32)
+            band += np.linspace(0, 30, width, dtype=np.float32)
+            for _ in range(rows * width // 8000):
+                y, x = rng.integers(0, rows - 25), rng.integers(0, width - 25)
                 flux = 300 * rng.pareto(0.8) + 300
                 band[y : y + 25, x : x + 25] += np.float32(min(flux, 2e6)) * stamp
             out.write(band.astype(">f4"))
