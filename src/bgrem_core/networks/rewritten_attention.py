@@ -66,7 +66,7 @@ class RewrittenAttentionUNet(nn.Module):
         """
         sigma = sinusoids(level.float() ** 2).to(self.told.weight.dtype)
         h = _bent(self.stem(z).add_(self.told(sigma)[:, :, None, None]))
-        skips = []
+        skips: list[Tensor] = []
         for k, stage in enumerate(self.encoder):
             if k:
                 skips.append(h)
@@ -79,7 +79,9 @@ class RewrittenAttentionUNet(nn.Module):
             gate, skip = self.gate[k], skips.pop()
             if isinstance(gate, _Gate):
                 skip = gate(skip, h)
-            h = _run(self.decoder[k], torch.cat([h, skip], dim=1))
+            h = torch.cat([h, skip], dim=1)
+            del skip  # as large as half of h
+            h = _run(self.decoder[k], h)
         return pointwise(self.out, h)
 
 

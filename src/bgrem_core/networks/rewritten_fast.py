@@ -110,6 +110,7 @@ def _through(block: nn.Module, h: Tensor, table: Tensor) -> Tensor:
     bias = cast("Tensor", first.bias) * keep + shift
     active = functional.leaky_relu(h, SLOPE)
     inner = functional.conv2d(active, weight, bias, padding=first.padding)
+    del active
     second = cast("nn.Conv2d", block.second)
     out: Tensor = second(functional.leaky_relu_(inner, SLOPE))
     return out.add_(h)
