@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import importlib.util
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,11 @@ from hypothesis import settings
 # A busy machine is no failure, and a green run must be green again tomorrow.
 settings.register_profile("bgrem", deadline=None, derandomize=True)
 settings.load_profile("bgrem")
+
+# A shell in the background starts its commands deaf to Ctrl-C, and so would be all that
+# the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
