@@ -92,7 +92,7 @@ def _removed(plt: Any, d: dict[str, Any] | None) -> Any:
             share = [p[0] if p[0] is not None else np.nan for p in v["gone"].values()]
             axis.plot(share, marker=mark, color=colour, ms=4, lw=1, label=arm)
         words = [w.replace(" to ", "-").replace("above ", ">") for w in v["gone"]]
-        axis.set_xticks(range(len(words)), words, fontsize=7)
+        axis.set_xticks(range(len(words)), words, fontsize=7, rotation=30)
         axis.set(title=name, ylim=(-0.03, 1.03), xlabel="S/N")
     axes[0][0].set(ylabel="share")
     axes[0][-1].legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Index = NDArray[np.intp]
 
-__all__ = ["Explained", "Surroundings"]
+__all__ = ["RADIUS", "Explained", "Surroundings"]
 
-_RADIUS, _ANGLES = 2.5, 12
+RADIUS, _ANGLES = 2.5, 12
+"""Reach of the pixels that are looked at, FWHM, and directions of lines."""
 _STEPS = 5
 #: Largest change of a place in one step, pixels times FWHM / 3; and in all, FWHM.
 _FAR, _REACH = 0.5, 1.5
@@ -93,9 +94,9 @@ class Surroundings:
         *, fwhm: float,
     ) -> None:  # fmt: skip
         self.psf, self.fwhm, self.stars = psf, fwhm, stars
-        self.half = half = min(int(np.ceil(_RADIUS * fwhm)), psf.half)
+        self.half = half = min(int(np.ceil(RADIUS * fwhm)), psf.half)
         step = np.arange(-half, half + 1)
-        self._disc = (np.hypot(step[:, None], step) <= max(_RADIUS * fwhm, 3.5)).ravel()
+        self._disc = (np.hypot(step[:, None], step) <= max(RADIUS * fwhm, 3.5)).ravel()
         place, inside = places(stars.x, stars.y, half, psf.shape)
         place, inside = place[:, self._disc], inside[:, self._disc]
         self._row, self._col = np.rint(stars.y), np.rint(stars.x)

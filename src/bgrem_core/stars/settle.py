@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import spatial
 
-from bgrem_core.stars.beside import Explained, Surroundings
+from bgrem_core.stars.beside import RADIUS, Explained, Surroundings
 from bgrem_core.stars.fitted import FAINT, Fitted, brightness, middle, pick, render
 from bgrem_core.stars.starlist import Stars, light_of, reach_of
 
@@ -39,7 +39,10 @@ _PLAINLY = 60.0
 #: Least flux over its error, beside a plane or a line, of a star that may be on
 #: something wide, and by how much that alone has to be worse.
 _VERY_BRIGHT, _HIDDEN = 20.0, 36.0
+#: The same if what is wide is of any shape, and the least share of the star.
 _ANY_SHAPE, _CLEARER, _SHARE = 3.2, 18.0, 0.15
+#: Chi-squared by pixel of a star among others, by how much of it a disc is worse there;
+#: flux over error of bright ones, by how much a disc may be better than those.
 _ROUGH, _FAR_AHEAD, _BRIGHT, _DRAW = 2.6, 0.15, 15.0, 32.0
 #: The same for two stars instead of one, close and further apart.
 _SECOND, _FURTHER = 25.0, 45.0
@@ -55,7 +58,6 @@ _SAME = 0.5
 """Distance up to which two sources are the same, FWHM."""
 _BENDS = -0.5, -0.25, 0.0, 0.25, 0.5
 """Bends of a filament that are tried: how far it is off at the rim, in radii."""
-_RADIUS = 2.5
 _NUMBERS = 26
 """Numbers that surroundings take of the pixels, roughly."""
 _ROUNDS = 2
@@ -85,7 +87,7 @@ def hear_again(fit: Fitted) -> None:
         keep[at[known]] = False
         # Others may be heard better without a neighbour that is known now.
         away = _distance(found, fit.extended)
-        some &= away < 2 * _RADIUS * fit.fwhm
+        some &= away < 2 * RADIUS * fit.fwhm
         keep &= away > _SAME * fit.fwhm
         fit.extended, some = fit.extended.pick(keep), some[keep]
 
@@ -236,8 +238,8 @@ def _look(fit: Fitted, stars: Stars, *, lit: bool) -> Surroundings:
     """Return sources, whose light is in that of the fit or not, and what is there."""
     light = fit.light
     if not lit:
-        faint = FAINT * float(np.sqrt(np.median(fit.variance)))
-        light = light + light_of(fit.psf, stars, reach_of(fit.psf, stars.flux, faint))
+        reach = reach_of(fit.psf, stars.flux, FAINT * fit.sigma)
+        light = light + light_of(fit.psf, stars, reach)
     wrong = fit.errors.relative * light
     expected = fit.variance + fit.errors.variance(light, wrong)
     weight = np.where(fit.good, 1 / expected, 0.0)
