@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from bgrem_core.engine.extra import is_dask
 from bgrem_core.errors import UsageError
 from bgrem_core.image import Opened, Stack
 from bgrem_core.io import open_image
@@ -32,10 +33,11 @@ def clean(image: object, *, method: str = "bgrem", **settings: Any) -> Any:
 
     Parameters
     ----------
-    image : Image, Stack, path, HDU, ndarray, NDData or CCDData
+    image : Image, Stack, path, HDU, ndarray, NDData, CCDData or dask array
         Any linear unit; masked and non-finite pixels are not used.
     method : str, optional
-        A key of METHODS: "bgrem", "mesh", "systematics", "stars" or "gamma".
+        A key of METHODS: "bgrem", "mesh", "systematics", "stars" or "gamma"; for a
+        dask array one of the first two.
     **settings
         Fields of that method's settings, and of `OpenSettings` for how the image is
         read.
@@ -44,7 +46,8 @@ def clean(image: object, *, method: str = "bgrem", **settings: Any) -> Any:
     -------
     Separation or StackSeparation
         Its parts and ``cleaned`` sum to the image to 1 ulp, in the image's unit; one
-        for each plane of a `Stack`.
+        for each plane of a `Stack`. For a dask array a `LazySeparation`, of which only
+        the scale is known at once; it is not for viewers that ask block by block.
 
     Raises
     ------
@@ -59,6 +62,10 @@ def clean(image: object, *, method: str = "bgrem", **settings: Any) -> Any:
     ----------
     .. [1] arXiv:2510.04718, section 3.
     """
+    if is_dask(image):
+        from bgrem_core.engine.lazy import lazy_clean
+
+        return lazy_clean(image, method=method, settings=settings)
     return drain(iter_clean(image, method=method, **settings))
 
 

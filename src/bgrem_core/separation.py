@@ -148,10 +148,23 @@ class Separation:
         return total
 
     def _cleaned(self, rows: slice, cols: slice) -> NDArray[Any]:
-        data = self.image.data[rows, cols]
-        residual = self._residual(rows, cols)
-        # Non-finite pixels keep their own bits; a zero residual changes no bit of the
-        # rest, not even the sign of a zero.
-        keep = ~np.isfinite(data) | (residual == 0)
-        with np.errstate(invalid="ignore"):
-            return np.where(keep, data, data - residual)
+        return subtract(self.image.data[rows, cols], self._residual(rows, cols))
+
+
+def subtract(data: NDArray[Any], residual: NDArray[Any]) -> NDArray[Any]:
+    """Return a block of an image without what was taken away.
+
+    Parameters
+    ----------
+    data, residual : ndarray of float32
+        Of one shape and unit; the residual is NaN where the data are not finite.
+
+    Returns
+    -------
+    ndarray of float32
+        Non-finite pixels keep their own bits; a zero residual changes no bit of the
+        rest, not even the sign of a zero.
+    """
+    keep = ~np.isfinite(data) | (residual == 0)
+    with np.errstate(invalid="ignore"):
+        return np.where(keep, data, data - residual)

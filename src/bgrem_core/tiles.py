@@ -167,9 +167,16 @@ def take(plane: Plane, block: Block) -> NDArray[Any]:
         Shape of the block; a fresh array.
     """
     rows, cols = (_mirror(b, n) for b, n in zip(block, plane.shape, strict=True))
-    y, x = slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1)
+    y, x = needed(block, plane.shape)
     inner = np.asarray(plane[y, x])
     return inner[np.ix_(rows - y.start, cols - x.start)]
+
+
+def needed(block: Block, shape: tuple[int, ...]) -> Block:
+    """Return the rectangle of a plane that `take` reads for a block."""
+    rows, cols = (_mirror(b, n) for b, n in zip(block, shape, strict=True))
+    y, x = (slice(int(k.min()), int(k.max()) + 1) for k in (rows, cols))
+    return y, x
 
 
 def inside(outer: Block, inner: Block) -> Block:

@@ -27,7 +27,6 @@ from bgrem_core.level import REACH as LEVEL_REACH
 from bgrem_core.methods.base import Method
 from bgrem_core.methods.common import (
     check_method,
-    counted,
     difference,
     finite_only,
     frame_scale,
@@ -36,6 +35,7 @@ from bgrem_core.methods.common import (
     norm_of,
     over_tiles,
     package_version,
+    sky_pass,
     working_flags,
 )
 from bgrem_core.methods.mesh import sky_scale_option
@@ -50,10 +50,9 @@ from bgrem_core.schedule import levels
 from bgrem_core.search import CENTRE
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, RunSettings
-from bgrem_core.sky import Sky, iter_sky
-from bgrem_core.sky_choice import SkyChoice, choose_sky_scale
+from bgrem_core.sky import Sky
 from bgrem_core.steps import Steps
-from bgrem_core.tiles import Tile, grid, grow, inside, take
+from bgrem_core.tiles import Grid, Tile, grid, grow, inside, take
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -160,7 +159,7 @@ def _iterate(
     kept = Scratch()
     if folder is not None:
         kept = Kept(folder, fingerprint(image, scale, model, settings))
-    run = _Run(image, flags, scale, model, settings, kept)
+    run = Run(image, flags, scale, model, settings, kept)
     taken = kept.allocate("taken", image.shape)
 
     def clean(tile: Tile) -> "NDArray[np.float32]":
@@ -169,12 +168,27 @@ def _iterate(
         return seen
 
     yield from over_tiles(run.grid, clean, kept)
-    result = run.joint(taken) if run.joint_objective else run.noise(taken)
-    return (yield from result)
+    return (yield from run.finish(taken))
 
 
-class _Run:
-    """One image on its way through one model."""
+class Run:
+    """One image on its way through one model.
+
+    Parameters
+    ----------
+    image : Image
+        As observed.
+    flags : ndarray of uint8, shape (ny, nx)
+        Nonzero = not to be used.
+    scale : Scale
+        Noise and offset of the whole frame.
+    model : Model
+        A model of this method.
+    settings : BGRemSettings
+        What was asked for.
+    kept : Scratch, optional
+        Where what the model tells besides is held.
+    """
 
     def __init__(
         self,
@@ -183,21 +197,15 @@ class _Run:
         scale: Scale,
         model: Model,
         settings: BGRemSettings,
-        kept: Scratch,
+        kept: Scratch | None = None,
     ) -> None:
         self.image, self.flags, self.scale = image, flags, scale
         self.model, self.settings = model, settings
         self.said = Said(image.shape, model.card, kept)
         self.answers: dict[str, NDArray[np.float32]]
         self.steps = settings.steps or model.card.steps
-        margin = model.radius if settings.margin is None else settings.margin
         self.joint_objective = model.card.objective == "joint"
-        self.grid = grid(
-            image.shape,
-            tile=settings.tile,
-            margin=margin,
-            pooling=lcm(model.pooling, BIN),
-        )
+        self.grid = tiles_of(image.shape, model, settings)
         known = image.gain is not None and scale.median_sigma > 0
         self.sigma_e = scale.median_sigma * image.gain if known else None  # type: ignore[operator]
 
@@ -281,48 +289,40 @@ class _Run:
     ) -> dict[str, NDArray[np.float32]]:
         return self.model.appraise(z, level, rho=self.scale.rho, sigma_e=self.sigma_e)
 
-    def noise(
-        self, noise: NDArray[np.float32]
-    ) -> Generator[Progress, None, Separation]:
+    def finish(self, taken: Plane) -> Generator[Progress, None, Separation]:
+        """Return the result when all tiles are done, whose blocks make up `taken`."""
+        return (
+            yield from (self._joint if self.joint_objective else self._noise)(taken)
+        )
+
+    def _noise(self, noise: Plane) -> Generator[Progress, None, Separation]:
         """Return the result of the objective "noise": noise off, then the sky."""
         image, strength = self.image, self.settings.strength
         # Not before: tiles must not see what their neighbours found.
         self.flags = self.said.flagged(self.flags)
         denoised = difference(image.data, noise, image.shape)
-        choice = choose_sky_scale(
-            self.settings.sky_scale, data=denoised, flags=self.flags, scale=self.scale
-        )
-        sky = yield from self._sky(denoised, choice, denoised=True)
+        sky = yield from self._sky(denoised, self.settings.sky_scale, denoised=True)
         part = finite_only(sky.mesh, image)
         taken: Plane = noise
         if strength != 1:
             taken = LazyPlane(image.shape, lambda r, c: strength * noise[r, c])
         return self._separation({"sky": part, "noise": taken}, part, sky)
 
-    def joint(
-        self, background: NDArray[np.float32]
-    ) -> Generator[Progress, None, Separation]:
+    def _joint(self, background: Plane) -> Generator[Progress, None, Separation]:
         """Return the result of the objective "joint": noise and sky off at once."""
         image = self.image
-        choice = choose_sky_scale(
-            JOINT_MESH, data=image.data, flags=self.flags, scale=self.scale
-        )
-        sky = yield from self._sky(image.data, choice, denoised=False)
+        sky = yield from self._sky(image.data, JOINT_MESH, denoised=False)
         part = finite_only(sky.mesh, image)
         return self._separation({"background": background}, part, sky)
 
     def _sky(
-        self, plane: Plane, choice: SkyChoice, *, denoised: bool
+        self, plane: Plane, setting: int | str, *, denoised: bool
     ) -> Generator[Progress, None, Sky]:
-        steps = iter_sky(
-            plane,
-            self.flags,
-            choice=choice,
-            sigma=self.scale.sigma,
-            denoised=denoised,
-            fwhm=self.scale.fwhm,
+        return (
+            yield from sky_pass(
+                plane, self.flags, scale=self.scale, setting=setting, denoised=denoised
+            )
         )
-        return (yield from counted("sky", steps))
 
     def _separation(
         self, parts: dict[str, Plane], sky_part: Plane, sky: Sky
@@ -362,6 +362,13 @@ class _Run:
         yield from self.model.notices
 
 
+def tiles_of(shape: tuple[int, int], model: Model, settings: BGRemSettings) -> Grid:
+    """Return the tiles of a frame of this shape, on the grid that the model pools."""
+    margin = model.radius if settings.margin is None else settings.margin
+    pooling = lcm(model.pooling, BIN)
+    return grid(shape, tile=settings.tile, margin=margin, pooling=pooling)
+
+
 def record(image: Image, settings: BGRemSettings) -> Steps:
     """Watch the reverse steps at work on a small image; see `Method.record`."""
     model = load_model(settings.model, **loading(settings))
@@ -369,7 +376,7 @@ def record(image: Image, settings: BGRemSettings) -> Steps:
     settings = dataclasses.replace(settings, steps=steps, tile=WHOLE)
     scale = drain(frame_scale(image, settings))
     flags = working_flags(image, settings.mask_grow)
-    run = _Run(image, flags, scale, model, settings, Scratch())
+    run = Run(image, flags, scale, model, settings)
     sigma = np.asarray(scale.sigma[:, :], np.float32)
     data, seen = np.asarray(image.data), (sigma > 0) & (flags == 0)
     images, noises = [data], []

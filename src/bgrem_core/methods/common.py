@@ -14,6 +14,8 @@ from bgrem_core.normalize import Scale, measure_scale
 from bgrem_core.planes import LazyPlane, Plane, allocate, bands
 from bgrem_core.progress import Progress
 from bgrem_core.settings import RunSettings
+from bgrem_core.sky import Sky, iter_sky
+from bgrem_core.sky_choice import choose_sky_scale
 from bgrem_core.tiles import Grid, Tile, nearest
 
 if TYPE_CHECKING:
@@ -45,6 +47,27 @@ def frame_scale(
 def scale_options(settings: RunSettings) -> tuple[float, str]:
     """Return what decides the scale: the factor given by hand, and the estimator."""
     return getattr(settings, "norm", 0.0), getattr(settings, "normalizer", "mesh")
+
+
+def sky_pass(
+    plane: Plane,
+    flags: Plane,
+    *,
+    scale: Scale,
+    setting: int | str,
+    denoised: bool,
+) -> Generator[Progress, None, Sky]:
+    """Choose the scale of the sky and measure it on a plane, denoised or as it is."""
+    choice = choose_sky_scale(setting, data=plane, flags=flags, scale=scale)
+    steps = iter_sky(
+        plane,
+        flags,
+        choice=choice,
+        sigma=scale.sigma,
+        denoised=denoised,
+        fwhm=scale.fwhm,
+    )
+    return (yield from counted("sky", steps))
 
 
 def counted(

@@ -9,20 +9,18 @@ from bgrem_core.image import Image
 from bgrem_core.io.provenance import Provenance
 from bgrem_core.methods.base import Method
 from bgrem_core.methods.common import (
-    counted,
     difference,
     finite_only,
     no_rows,
     package_version,
     scale_pass,
+    sky_pass,
     working_flags,
 )
 from bgrem_core.options import option
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
 from bgrem_core.settings import FindSettings, RunSettings
-from bgrem_core.sky import iter_sky
-from bgrem_core.sky_choice import choose_sky_scale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,19 +59,8 @@ def iterate(
     """Take a mesh sky off an image; see `Method.iterate`."""
     flags = working_flags(image, settings.mask_grow)
     scale = yield from scale_pass(image)
-    choice = choose_sky_scale(
-        settings.sky_scale, data=image.data, flags=flags, scale=scale
-    )
-    sky = yield from counted(
-        "sky",
-        iter_sky(
-            image.data,
-            flags,
-            choice=choice,
-            sigma=scale.sigma,
-            denoised=False,
-            fwhm=scale.fwhm,
-        ),
+    sky = yield from sky_pass(
+        image.data, flags, scale=scale, setting=settings.sky_scale, denoised=False
     )
     part = finite_only(sky.mesh, image)
     return Separation(

@@ -27,14 +27,15 @@ class Said:
         (ny, nx) of the image.
     card : ModelCard
         What is not in its calibration is not shown.
-    kept : Scratch
+    kept : Scratch, optional
         Where the planes live.
     """
 
     def __init__(
-        self, shape: tuple[int, int], card: "ModelCard", kept: Scratch
+        self, shape: tuple[int, int], card: "ModelCard", kept: Scratch | None = None
     ) -> None:
         self.shape, self.card = shape, card
+        kept = kept or Scratch()
 
         def plane(name: str, dtype: DTypeLike = np.float32) -> NDArray[Any] | None:
             known = name in card.calibration
@@ -74,6 +75,11 @@ class Said:
             self.hits[tile.keep] = np.where(hit & ~unseen, MaskBit.ARTEFACT, 0)
         if self.centre is not None:
             self.centre[tile.keep] = tile.crop(answers[CENTRE])
+
+    def planes(self) -> dict[str, NDArray[Any]]:
+        """Return what is filled, for those who fill it from elsewhere."""
+        known = {"width": self.width, "hits": self.hits, "centre": self.centre}
+        return {name: plane for name, plane in known.items() if plane is not None}
 
     def flagged(self, flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return flags with those of artefacts; to be called after the last tile."""
