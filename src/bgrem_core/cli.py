@@ -169,6 +169,11 @@ def _clean(arguments: argparse.Namespace) -> int:
     ledger = Ledger(plans, request)
     try:
         with ledger:
+            if request.cluster.wanted:
+                from bgrem_core.engine.command import clean_files
+
+                clean_files(plans, request, reporter, ledger, one=_one)
+                plans = []
             for k, file in enumerate(plans):
                 try:
                     _one(k, file, request, reporter, ledger)

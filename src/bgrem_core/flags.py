@@ -4,13 +4,14 @@ import argparse
 import dataclasses
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bgrem_core.errors import UsageError
 from bgrem_core.methods import Method
 from bgrem_core.options import annotated_types
 from bgrem_core.settings import (
+    ClusterSettings,
     FindSettings,
     OpenSettings,
     OutputSettings,
@@ -130,6 +131,7 @@ DOOR = flags_of(OpenSettings)
 FIND = flags_of(FindSettings, prefix="find-")
 RUN = flags_of(RunSettings)
 OUTPUT = flags_of(OutputSettings)
+CLUSTER = flags_of(ClusterSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,8 @@ class Request:
         How sources are searched.
     output : OutputSettings
         What is written, and where.
+    cluster : ClusterSettings
+        Which processes work.
     """
 
     method: Method
@@ -155,6 +159,7 @@ class Request:
     run: RunSettings
     find: FindSettings
     output: OutputSettings
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
 
 
 def declare(parser: argparse.ArgumentParser, methods: Mapping[str, Method]) -> None:
@@ -167,7 +172,7 @@ def declare(parser: argparse.ArgumentParser, methods: Mapping[str, Method]) -> N
         _group(parser, f"method {method.name}", fresh)
     _group(parser, "finding sources", FIND)
     _group(parser, "output", OUTPUT)
-    _group(parser, "machine", RUN)
+    _group(parser, "machine", RUN + CLUSTER)
 
 
 def read(
@@ -204,6 +209,7 @@ def read(
         run=method.settings(**_values([*own, *RUN], said)),
         find=FindSettings(**_values(FIND, said)),
         output=OutputSettings(**_values(OUTPUT, said)),
+        cluster=ClusterSettings(**_values(CLUSTER, said)),
     )
 
 

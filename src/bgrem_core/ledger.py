@@ -136,12 +136,14 @@ class Ledger:
 
     def done(self, index: int, outcome: Outcome) -> None:
         """Enter a file that was cleaned or skipped."""
+        self.told(index, **facts(outcome))
+
+    def told(self, index: int, **known: Any) -> None:
+        """Enter what `facts` gave, perhaps in another process."""
         entry = self.entries[index]
-        entry.output = None if outcome.output is None else str(outcome.output)
-        entry.catalog = None if outcome.catalog is None else str(outcome.catalog)
-        entry.sources = None if outcome.sources is None else len(outcome.sources)
-        entry.why = outcome.skipped
-        self._enter(index, "skipped" if outcome.skipped else "ok")
+        for name, value in known.items():
+            setattr(entry, name, value)
+        self._enter(index, "skipped" if entry.why else "ok")
 
     def failed(self, index: int, error: BGRemError) -> None:
         """Enter a file that failed."""
@@ -193,6 +195,16 @@ class Ledger:
         files = ",\n".join(self._lines)
         with atomic_write(self._path, overwrite=True) as file:
             file.write(f'{text[:-2]},\n "files": [\n{files}\n]\n}}\n'.encode())
+
+
+def facts(outcome: Outcome) -> dict[str, Any]:
+    """Return what a ledger holds of an outcome, as plain values."""
+    return {
+        "output": None if outcome.output is None else str(outcome.output),
+        "catalog": None if outcome.catalog is None else str(outcome.catalog),
+        "sources": None if outcome.sources is None else len(outcome.sources),
+        "why": outcome.skipped,
+    }
 
 
 def _line(entry: Entry) -> str:

@@ -60,12 +60,22 @@ class Reporter:
 
     def done(self, outcome: Outcome, request: Request) -> None:
         """Tell what was assumed and what was written."""
+        self.told(self.text(outcome, request))
+
+    def text(self, outcome: Outcome, request: Request) -> str:
+        """Return what `done` prints, as another process may send it."""
         if self.json:
-            print(json.dumps(_facts(outcome, request)))
-        elif outcome.skipped:
-            self._print(f"{outcome.source.name}: skipped, {outcome.skipped}")
+            return json.dumps(_facts(outcome, request))
+        if outcome.skipped:
+            return f"{outcome.source.name}: skipped, {outcome.skipped}"
+        return "\n".join(_lines(outcome, request, verbose=self.verbose))
+
+    def told(self, text: str) -> None:
+        """Print what `text` returned."""
+        if self.json:
+            print(text)
         else:
-            self._print("\n".join(_lines(outcome, request, verbose=self.verbose)))
+            self._print(text)
 
     def failed(self, source: Path, error: BGRemError) -> None:
         """Tell what went wrong with one file."""

@@ -6,6 +6,7 @@ these frozen dataclasses; `option` attaches what they need to know.
 
 from dataclasses import dataclass
 
+from bgrem_core.errors import UsageError
 from bgrem_core.options import option, validate
 
 
@@ -150,6 +151,43 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         validate(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSettings:
+    """Processes over which files, or the tiles of one frame, are spread.
+
+    Attributes
+    ----------
+    workers : int or None
+        Processes to start on this machine; None = work in this one.
+    scheduler : str or None
+        Address of a dask scheduler that runs already.
+    """
+
+    workers: int | None = option(
+        default=None,
+        help="processes to start on this machine, one thread each, for several files "
+        "or the tiles of one",
+        range=(1, 1024),
+    )
+    scheduler: str | None = option(
+        default=None,
+        help="address of a dask scheduler whose workers do it, such as tcp://host:8786",
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.workers is not None and self.scheduler is not None:
+            raise UsageError(
+                "--workers starts workers here, --scheduler uses those elsewhere",
+                hint="leave one of them out",
+            )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether more than this process is to work."""
+        return self.workers is not None or self.scheduler is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,15 @@ def recipe():
 
 
 @pytest.fixture(scope="session")
+def two_workers():
+    """Give a client of two worker processes on this machine."""
+    from bgrem_core.engine.cluster import connect
+
+    with connect(workers=2) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
 def whole(recipe, tmp_path_factory):
     """One uninterrupted run: its folder, trainer and rows."""
     from bgrem_core.train.bench import trainer

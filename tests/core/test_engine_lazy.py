@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clusters import TILED, same, small_field
 
 import bgrem_core
 from bgrem_core.errors import ImageError, UsageError
@@ -13,28 +14,16 @@ from bgrem_core.errors import ImageError, UsageError
 da = pytest.importorskip("dask.array", reason="the extra 'distributed' is missing")
 
 SOURCES = Path(__file__).parents[2] / "src"
-TILED = {"tile": 208, "sky_scale": 64, "threads": 1, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
 def field():
-    """A frame of noise and stars, with a hole and a star at an edge."""
-    draw = np.random.default_rng(5)
-    y, x = np.mgrid[:212, :268]
-    frame = 300 + 0.1 * x + draw.normal(0, 5, x.shape)
-    for cy, cx in draw.uniform(0, 268, (30, 2)):
-        frame += 400 * np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 5)
-    frame[100:104, 90:95] = np.nan
-    return frame.astype(np.float32)
+    return small_field()
 
 
 @pytest.fixture(scope="module")
 def whole(field):
     return bgrem_core.clean(field, gain=2.0, **TILED)
-
-
-def same(a, b):
-    return np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)
 
 
 @pytest.mark.parametrize("chunks", [(100, 77), (212, 268)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bgrem_core.engine.answers import answers, reach
+from bgrem_core.engine.blocks import around, tile_blocks
 from bgrem_core.engine.extra import need
 from bgrem_core.engine.measured import flags_of
 from bgrem_core.engine.models import model_of
@@ -20,7 +20,7 @@ from bgrem_core.engine.skies import (
     provenance_of,
     sky_of,
 )
-from bgrem_core.engine.windows import Mosaic, Window
+from bgrem_core.engine.windows import Mosaic
 from bgrem_core.image import Image
 from bgrem_core.methods.bgrem import BGRemSettings
 from bgrem_core.normalize import Scale
@@ -144,10 +144,9 @@ class _Graph:
             [prepared.grid.tile(j, i) for i in range(counts[1])]
             for j in range(counts[0])
         ]
-        shape = prepared.grid.shape
         work = self.delayed(_tile, pure=False)
         self.said = [
-            [work(self.told, t, image[_around(t, prepared, shape)]) for t in row]
+            [work(self.told, t, image[around(prepared, t)]) for t in row]
             for row in self.tiles
         ]
         self.sky = self.delayed(_sky, pure=False)(self.told, self.said)
@@ -198,12 +197,6 @@ class _Graph:
         return self._array(blocks, "rms")
 
 
-def _around(
-    tile: Tile, prepared: Prepared, shape: tuple[int, int]
-) -> tuple[slice, slice]:
-    return reach(tile, shape) if prepared.method == "bgrem" else tile.keep
-
-
 def _shape(tile: Tile) -> tuple[int, int]:
     y, x = (k.stop - k.start for k in tile.keep)
     return y, x
@@ -220,27 +213,7 @@ def _known(prepared: Prepared) -> set[str]:
 
 
 def _tile(prepared: Prepared, tile: Tile, pixels: NDArray[np.float32]) -> Blocks:
-    """Return pixels, flags and what a network says of a tile."""
-    shape = prepared.grid.shape
-    at = _around(tile, prepared, shape)
-    data = Window(shape, at, np.asarray(pixels))
-    flags = Window(shape, at, flags_of(pixels, prepared.door.saturation))
-    own = np.array(flags[tile.keep])
-    out: Blocks = {"data": np.array(data[tile.keep]), "flags": own}
-    if isinstance(prepared.settings, BGRemSettings):
-        said = answers(
-            tile,
-            data,
-            flags,
-            prepared.scale,
-            gain=prepared.door.gain,
-            model=model_of(prepared.settings, prepared.sha256),
-            settings=prepared.settings,
-        )
-        if "hits" in said:
-            own |= said["hits"]
-        out |= said
-    return out
+    return tile_blocks(prepared, tile, pixels, None)
 
 
 def _sky(prepared: Prepared, said: list[list[Blocks]]) -> Sky:

@@ -1,0 +1,160 @@
+"""The command over a cluster: a file for each worker, or one file's tiles for all."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bgrem_core.batch import Outcome, Plan
+from bgrem_core.engine.cluster import Gone, connect, each
+from bgrem_core.engine.frame import spread
+from bgrem_core.errors import BGRemError
+from bgrem_core.flags import Request
+from bgrem_core.ledger import Ledger, facts
+from bgrem_core.progress import drain
+from bgrem_core.report import Reporter
+
+One = Callable[[int, Plan, Request, Any, Any], None]
+
+
+def clean_files(
+    plans: Sequence[Plan],
+    request: Request,
+    reporter: Reporter,
+    ledger: Ledger,
+    *,
+    one: One,
+) -> None:
+    """Clean files with several processes.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        Files, and where their results go.
+    request : Request
+        All settings; its cluster is wanted.
+    reporter : Reporter
+        Told of each file when it is done.
+    ledger : Ledger
+        Told of each file, too.
+    one : callable
+        ``one(number, plan, request, reporter, ledger)`` cleans a file and tells of it;
+        a function of a module.
+
+    Raises
+    ------
+    UsageError
+        The extra is not installed, or no scheduler answers.
+    BGRemError
+        The cluster is gone.
+    """
+    cluster, several = request.cluster, len(plans) > 1
+    workers = cluster.workers and min(cluster.workers, max(len(plans), 1))
+    with connect(
+        scheduler=cluster.scheduler, workers=workers if several else cluster.workers
+    ) as client:
+        if several or request.method.name != "bgrem":
+            _over_files(plans, request, reporter, ledger, one, client)
+        else:
+            _over_tiles(plans[0], request, reporter, ledger, one, client)
+
+
+def _over_tiles(
+    plan: Plan,
+    request: Request,
+    reporter: Reporter,
+    ledger: Ledger,
+    one: One,
+    client: Any,
+) -> None:
+    method = spread(request.method, client, plan.target.absolute().parent)
+    try:
+        one(0, plan, replace(request, method=method), reporter, ledger)
+    except BGRemError as error:
+        ledger.failed(0, error)
+        reporter.failed(plan.source, error)
+
+
+def _over_files(
+    plans: Sequence[Plan],
+    request: Request,
+    reporter: Reporter,
+    ledger: Ledger,
+    one: One,
+    client: Any,
+) -> None:
+    quiet = replace(reporter, quiet=True)
+    calls = [(n, one, _absolute(plan), request, quiet) for n, plan in enumerate(plans)]
+    done = 0
+    try:
+        for number, text, known, wrong in each(client, remote, calls):
+            done += 1
+            if wrong is None:
+                ledger.told(number, **known)
+                reporter.told(text)
+            else:
+                ledger.failed(number, wrong)
+                reporter.failed(plans[number].source, wrong)
+    except Gone as gone:
+        raise gone.said(
+            f"{done} of {len(plans)} files were done",
+            "then run the same command again: finished files are left alone",
+        ) from gone
+
+
+def _absolute(plan: Plan) -> Plan:
+    """Return the plan for workers that started in another folder."""
+    return Plan(
+        source=plan.source.absolute(),
+        target=plan.target.absolute(),
+        listing=plan.listing and plan.listing.absolute(),
+    )
+
+
+@dataclass
+class _Recorder:
+    """Keeps what a reporter would print and a ledger would enter."""
+
+    reporter: Reporter
+    lines: list[str] = field(default_factory=list)
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def follow(self, _source: Path, steps: Any) -> Outcome:
+        outcome: Outcome = drain(steps)
+        return outcome
+
+    def done(self, said: Any, what: Any) -> None:
+        """Hear of a file: as the ledger (number, outcome), or the reporter."""
+        if isinstance(said, int):
+            self.known = facts(what)
+        else:
+            self.lines.append(self.reporter.text(said, what))
+
+
+def remote(
+    number: int, one: One, plan: Plan, request: Request, reporter: Reporter
+) -> tuple[int, str, dict[str, Any], BGRemError | None]:
+    """Clean one file; the task of a worker.
+
+    Parameters
+    ----------
+    number : int
+        Of the file.
+    one, plan, request
+        As for `clean_files`.
+    reporter : Reporter
+        Whose words are sent back.
+
+    Returns
+    -------
+    tuple
+        The number, what is to be printed, what the ledger holds, and the error if it
+        failed.
+    """
+    recorder = _Recorder(reporter)
+    try:
+        one(number, plan, request, recorder, recorder)
+    except BGRemError as error:
+        # Without the frames it arose in, which hold the image.
+        return number, "", {}, error.with_traceback(None)
+    return number, "\n".join(recorder.lines), recorder.known, None

@@ -1,0 +1,125 @@
+"""One frame, its tiles spread over a cluster."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bgrem_core.engine.answers import TAKEN
+from bgrem_core.engine.cluster import Gone, each
+from bgrem_core.engine.models import model_of
+from bgrem_core.engine.prepared import Prepared
+from bgrem_core.engine.store import Store, do_tile
+from bgrem_core.image import Image
+from bgrem_core.methods.base import Method
+from bgrem_core.methods.bgrem import BGRemSettings, Run
+from bgrem_core.methods.common import check_method, frame_scale, working_flags
+from bgrem_core.planes import allocate
+from bgrem_core.progress import Progress
+from bgrem_core.separation import Separation
+from bgrem_core.settings import OpenSettings
+
+
+def spread(method: Method, client: Any, folder: Path) -> Method:
+    """Return the method "bgrem" with its tiles done by a cluster.
+
+    Parameters
+    ----------
+    method : Method
+        "bgrem".
+    client : distributed.Client
+        Of workers that see `folder` under the same name.
+    folder : Path
+        Where the run keeps its tiles until the result is written.
+
+    Returns
+    -------
+    Method
+        That gives the bits of `method`.
+    """
+    return replace(
+        method, iterate=partial(iterate, client=client, folder=folder), resume=None
+    )
+
+
+def iterate(
+    image: Image, settings: BGRemSettings, *, client: Any, folder: Path
+) -> Generator[Progress, Any, Separation]:
+    """Take noise and sky off an image, tiles elsewhere; see `Method.iterate`."""
+    model = model_of(settings, "")
+    check_method(model, "bgrem", settings.model)
+    flags = working_flags(image, settings.mask_grow)
+    scale = yield from frame_scale(image, settings)
+    run = Run(image, flags, scale, model, settings)
+    prepared = Prepared(
+        method="bgrem",
+        settings=settings,
+        door=OpenSettings(gain=image.gain),
+        grid=run.grid,
+        scale=scale,
+        model=model.card.name,
+        sha256=model.sha256,
+        steps=run.steps,
+        joint=run.joint_objective,
+    )
+    taken = allocate(image.shape)
+    planes = {TAKEN: taken, **run.said.planes()}
+    store = Store.create(folder, prepared, staged={"data": image.data, "flags": flags})
+    store.prepare(tuple(planes))
+    yield from done_elsewhere(store, do_tile, client)
+    try:
+        for name, plane in planes.items():
+            for tile in run.grid:
+                plane[tile.keep] = np.asarray(store.group[name][tile.keep])
+    finally:
+        store.remove()
+    return (yield from run.finish(taken))
+
+
+def done_elsewhere(
+    store: Store, work: Any, client: Any, *, stage: str = "tiles"
+) -> Generator[Progress, Any, None]:
+    """Have the tiles done that are not done yet; a cluster that is gone keeps them.
+
+    Parameters
+    ----------
+    store : Store
+        Of the run.
+    work : callable
+        ``work(folder, row, column)``.
+    client : distributed.Client or None
+        None = here.
+    stage : str, optional
+        What the progress is called.
+
+    Yields
+    ------
+    Progress
+        After each tile.
+
+    Raises
+    ------
+    BGRemError
+        The cluster is gone, and the store is kept. After any other error, and where
+        the generator is closed, it is removed.
+    """
+    todo = store.todo()
+    total = len(store.prepared.grid)
+    done = total - len(todo)
+    try:
+        yield Progress(stage=stage, done=done, total=total)
+        for _ in each(client, work, [(str(store.folder), *index) for index in todo]):
+            done += 1
+            yield Progress(stage=stage, done=done, total=total)
+    except Gone as gone:
+        done = total - len(store.todo())
+        raise gone.said(
+            f"{done} of {total} tiles are done and kept",
+            "then run the same again: it goes on from there",
+        ) from gone
+    except BaseException:
+        store.remove()
+        raise

@@ -1,0 +1,263 @@
+"""The folder of a run: a zarr group that workers read from and write to, by tile.
+
+What a tile keeps is one chunk of every array, so that no two tasks write to one chunk;
+nothing is sharded, as writing parts of a shard loses data. A tile that is marked as
+done is whole: the mark is written last.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from bgrem_core.engine.blocks import around, tile_blocks
+from bgrem_core.engine.extra import need
+from bgrem_core.engine.prepared import Prepared
+from bgrem_core.engine.skies import Blocks
+from bgrem_core.mesh import Mesh
+from bgrem_core.methods import get_method
+from bgrem_core.methods.common import package_version
+from bgrem_core.normalize import Scale
+from bgrem_core.planes import Plane, bands
+from bgrem_core.settings import OpenSettings
+from bgrem_core.tiles import Grid, Tile
+
+#: Key of the group's attributes.
+_KEY = "bgrem"
+_BYTES = frozenset({"flags", "hits", "done"})
+
+
+class Store:
+    """A folder with what is known of a run and what is done of it.
+
+    Parameters
+    ----------
+    folder : Path
+        As `create` made it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.group = need("zarr").open_group(folder, mode="r+")
+        self._facts: dict[str, Any] = json.loads(self.group.attrs[_KEY])
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        prepared: Prepared,
+        *,
+        source: tuple[str, str] | None = None,
+        staged: dict[str, Plane] | None = None,
+    ) -> Self:
+        """Make the folder of a run, or go on with the one that is there.
+
+        Parameters
+        ----------
+        folder : Path
+            Where it is made, under a name that tells run and input.
+        prepared : Prepared
+            Of the run.
+        source : tuple of str, optional
+            Store and path of a zarr array that workers read.
+        staged : dict of Plane, optional
+            "data" and "flags", copied for the workers where there is no such array.
+
+        Returns
+        -------
+        Store
+            With the marks of what was done before.
+        """
+        facts = _facts(prepared, source)
+        planes = _planes(prepared.scale)
+        name = _hash(facts, {**planes, **(staged or {})})[:24]
+        path = folder / f".bgrem-{name}.tiles"
+        if not (path / "ready").exists():
+            shutil.rmtree(path, ignore_errors=True)
+            attributes = {_KEY: json.dumps(facts)}
+            need("zarr").create_group(path, attributes=attributes)
+            store = cls(path)
+            for key, plane in {**planes, **(staged or {})}.items():
+                store.keep(key, plane)
+            store.array("done", shape=prepared.grid.counts, chunks=(1, 1))
+            (path / "ready").touch()
+        return cls(path)
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The run."""
+        facts = self._facts
+        shape, stride = facts["shape"], facts["stride"]
+        scale = facts["scale"]
+        return Prepared(
+            method=facts["method"],
+            settings=get_method(facts["method"]).settings(**facts["settings"]),  # type: ignore[arg-type]
+            door=OpenSettings(**facts["door"]),
+            grid=Grid(
+                shape=(shape[0], shape[1]),
+                stride=(stride[0], stride[1]),
+                margin=facts["margin"],
+            ),
+            scale=Scale(
+                offset=self.plane("offset"),
+                sigma=self.plane("sigma"),
+                **{**scale, **{k: tuple(scale[k]) for k in ("rho_xy", "notices")}},
+            ),
+            **{**facts["model"], "notices": tuple(facts["model"]["notices"])},
+        )
+
+    def keep(self, name: str, plane: Plane) -> None:
+        """Write a plane: the nodes of a mesh, or pixels by bands."""
+        if isinstance(plane, Mesh):
+            nodes = self.group.create_array(
+                name, data=plane.nodes, chunks=plane.nodes.shape
+            )
+            nodes.attrs["order"] = plane.order
+            return
+        shape = self._facts["shape"]
+        array = self.array(name)
+        step = self._facts["stride"][0]
+        for rows in bands(shape, step):
+            array[rows, :] = plane[rows, 0 : shape[1]]
+
+    def plane(self, name: str) -> Plane:
+        """Return a plane that was kept."""
+        array: Any = self.group[name]
+        if "order" not in array.attrs:
+            return array  # type: ignore[no-any-return]
+        shape = self._facts["shape"]
+        nodes = np.asarray(array[:])
+        return Mesh(nodes=nodes, shape=(shape[0], shape[1]), order=array.attrs["order"])
+
+    def array(
+        self,
+        name: str,
+        *,
+        shape: tuple[int, int] | None = None,
+        chunks: tuple[int, int] | None = None,
+        group: Any = None,
+    ) -> Any:
+        """Return an array with one chunk for each tile, made if it is missing."""
+        group = self.group if group is None else group
+        if name not in group:
+            facts = self._facts
+            group.create_array(
+                name,
+                shape=shape or tuple(facts["shape"]),
+                chunks=chunks or tuple(facts["stride"]),
+                dtype=np.uint8 if name in _BYTES else np.float32,
+                fill_value=0,
+                # A chunk of negative zeros is not an empty one.
+                config={"write_empty_chunks": True},
+            )
+        return group[name]
+
+    def prepare(self, names: tuple[str, ...]) -> None:
+        """Make arrays before tasks write to them."""
+        for name in names:
+            self.array(name)
+
+    def todo(self) -> list[tuple[int, int]]:
+        """Return row and column of the tiles that are not done."""
+        missing = np.argwhere(np.asarray(self.group["done"][:]) == 0)
+        return [(int(j), int(i)) for j, i in missing]
+
+    def data(self) -> Any:
+        """Return the pixels, wherever they lie."""
+        if "data" in self.group:
+            return self.group["data"]
+        store, path = self._facts["source"]
+        return need("zarr").open_array(store, path=path or None, mode="r")
+
+    def blocks(self, tile: Tile) -> Blocks:
+        """Work on a tile, reading what it depends on and nothing else."""
+        at = around(self.prepared, tile)
+        pixels = np.asarray(self.data()[at], np.float32)
+        flags = self.group["flags"][at] if "data" in self.group else None
+        return tile_blocks(self.prepared, tile, pixels, flags)
+
+    def put(self, tile: Tile, blocks: Blocks) -> None:
+        """Write what is known of a tile, and then its mark."""
+        for name, block in blocks.items():
+            self.group[name][tile.keep] = block
+        self.group["done"][tile.index] = 1
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@lru_cache(maxsize=4)
+def opened(folder: str) -> Store:
+    """Return a store, opened once in this process; its name tells what is in it."""
+    return Store(Path(folder))
+
+
+def do_tile(folder: str, row: int, column: int) -> tuple[int, int]:
+    """Do one tile; the task of a worker.
+
+    Parameters
+    ----------
+    folder : str
+        Of the store.
+    row, column : int
+        Of the tile.
+
+    Returns
+    -------
+    tuple of int
+        Row and column.
+    """
+    store = opened(folder)
+    tile = store.prepared.grid.tile(row, column)
+    blocks = store.blocks(tile)
+    if "data" in store.group:
+        # Those are the input's; flags of the network travel as hits.
+        blocks = {k: b for k, b in blocks.items() if k not in {"data", "flags"}}
+    else:
+        del blocks["data"]
+    store.put(tile, blocks)
+    return row, column
+
+
+def _facts(prepared: Prepared, source: tuple[str, str] | None) -> dict[str, Any]:
+    scale = {
+        f.name: getattr(prepared.scale, f.name)
+        for f in dataclasses.fields(Scale)
+        if f.name not in {"offset", "sigma"}
+    }
+    names = ("model", "sha256", "steps", "joint", "notices")
+    return {
+        "version": package_version(),
+        "method": prepared.method,
+        "settings": dataclasses.asdict(prepared.settings),
+        "door": dataclasses.asdict(prepared.door),
+        "shape": prepared.grid.shape,
+        "stride": prepared.grid.stride,
+        "margin": prepared.grid.margin,
+        "scale": scale,
+        "model": {name: getattr(prepared, name) for name in names},
+        "source": source,
+    }
+
+
+def _planes(scale: Scale) -> dict[str, Plane]:
+    return {"offset": scale.offset, "sigma": scale.sigma}
+
+
+def _hash(facts: dict[str, Any], planes: dict[str, Plane]) -> str:
+    total = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(planes):
+        plane = planes[name]
+        total.update(name.encode())
+        if isinstance(plane, Mesh):
+            total.update(plane.nodes.tobytes())
+            continue
+        for rows in bands(plane.shape):
+            total.update(np.ascontiguousarray(plane[rows, 0 : plane.shape[1]]).data)
+    return total.hexdigest()

@@ -1,0 +1,178 @@
+"""The command with workers: the files of one process, and clear words when it fails."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from clusters import same, small_field
+
+from bgrem_core.cli import main
+
+pytest.importorskip("distributed", reason="the extra 'distributed' is missing")
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+DATE = {"SOURCE_DATE_EPOCH": "1700000000"}
+NETWORK = ["--tile", "208", "--threads", "1", "--device", "cpu"]
+SOURCES = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture(autouse=True)
+def _fixed_date(monkeypatch):
+    for name, value in DATE.items():
+        monkeypatch.setenv(name, value)
+
+
+def set_date():
+    os.environ.update(DATE)
+
+
+@pytest.fixture
+def shared(two_workers, monkeypatch):
+    """Spare the start of new workers."""
+    from bgrem_core.engine import command
+
+    two_workers.wait_for_workers(2)
+    two_workers.run(set_date)
+    asked = {}
+
+    @contextmanager
+    def connect(**options):
+        asked.update(options)
+        yield two_workers
+
+    monkeypatch.setattr(command, "connect", connect)
+    return asked
+
+
+@pytest.fixture
+def frames(tmp_path):
+    names = []
+    for k in range(3):
+        names.append(tmp_path / f"f{k}.fits")
+        fits.writeto(names[-1], small_field() + k)
+    return [str(name) for name in names]
+
+
+def written(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_several_files_come_out_as_from_one_process(frames, shared, tmp_path, capsys):
+    files = ["-f", *frames, str(tmp_path / "missing.fits"), "--method", "mesh"]
+    options = ["--layers", "--catalog", ".ecsv", "--json"]
+    alone, many = tmp_path / "alone", tmp_path / "many"
+    assert main([*files, *options, "-o", str(alone)]) == 1
+    expected = capsys.readouterr().out.splitlines()
+    assert main([*files, *options, "-o", str(many), "--workers", "2"]) == 1
+    got = capsys.readouterr()
+    assert "missing.fits" in got.err
+    assert written(many) == written(alone)
+    assert len(written(many)) == 6
+    assert shared == {"scheduler": None, "workers": 2}
+
+    def facts(lines):
+        told = [json.loads(line) for line in lines]
+        return {one["file"]: (one["status"], one.get("planes")) for one in told}
+
+    assert facts(got.out.splitlines()) == facts(expected)
+
+
+def test_the_tiles_of_one_file_come_out_as_from_one_process(frames, tmp_path, capsys):
+    alone, many = tmp_path / "alone", tmp_path / "many"
+    one = ["-f", frames[0], *NETWORK, "--layers", "--catalog", ".ecsv"]
+    assert main([*one, "-o", str(alone)]) == 0
+    assert main([*one, "-o", str(many), "--workers", "2"]) == 0
+    assert "wrote" in capsys.readouterr().out
+    assert written(many) == written(alone)
+
+
+def test_results_that_exist_are_not_replaced(frames, shared, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "BGRem_f0.fits").write_bytes(b"mine")
+    arguments = ["-f", *frames[:2], "--method", "mesh", "-o", str(out)]
+    assert main([*arguments, "--workers", "1"]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert (out / "BGRem_f0.fits").read_bytes() == b"mine"
+    assert (out / "BGRem_f1.fits").exists()
+
+
+def test_workers_and_a_scheduler_exclude_each_other(frames, capsys):
+    arguments = ["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"]
+    assert main(["-f", frames[0], *arguments]) == 2
+    assert "leave one of them out" in capsys.readouterr().err
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """A scheduler and a worker as processes: its address, and its process."""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"}
+    run = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    head = subprocess.Popen(
+        [*run, "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"],
+        stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    address = ""
+    for line in head.stderr:
+        found = re.search(r"Scheduler at:\s*(tcp://\S+)", line)
+        if found:
+            address = found[1]
+            break
+    hand = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny",
+         "--nthreads", "1", "--no-dashboard"],
+        stderr=subprocess.DEVNULL, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    yield address, head
+    for process in (head, hand):
+        process.kill()
+        process.wait()
+    head.stderr.close()
+
+
+def test_a_scheduler_that_is_gone_is_told_and_what_is_done_is_kept(
+    frames, scheduler, tmp_path, capsys, monkeypatch
+):
+    from bgrem_core.engine import frame
+    from bgrem_core.engine.cluster import each
+
+    address, head = scheduler
+
+    def killing(client, work, calls):
+        for k, value in enumerate(each(client, work, calls)):
+            if k == 1:
+                head.send_signal(signal.SIGKILL)
+            yield value
+
+    arguments = ["-f", frames[0], *NETWORK, "-o", str(tmp_path)]
+    with monkeypatch.context() as patch:
+        patch.setattr(frame, "each", killing)
+        code = main([*arguments, "--scheduler", address])
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "the scheduler does not answer any more" in said
+    kept = int(re.search(r"(\d+) of 9 tiles are done and kept", said)[1])
+    assert kept >= 2
+    assert not (tmp_path / "BGRem_f0.fits").exists()
+    assert list(tmp_path.glob(".bgrem-*.tiles"))
+
+    done = []
+
+    def counting(client, work, calls):
+        done.extend(calls)
+        return each(client, work, calls)
+
+    monkeypatch.setattr(frame, "each", counting)
+    assert main([*arguments, "--workers", "1"]) == 0
+    assert len(done) <= 9 - kept
+    assert not list(tmp_path.glob(".bgrem-*"))
+    assert main([*arguments, "-p", "alone_"]) == 0
+    alone, again = tmp_path / "alone_f0.fits", tmp_path / "BGRem_f0.fits"
+    assert same(fits.getdata(alone), fits.getdata(again))
