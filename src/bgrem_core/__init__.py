@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         remove_stars,
         remove_systematics,
     )
+    from bgrem_core.engine.zarrs import clean_zarr
     from bgrem_core.errors import BGRemError
     from bgrem_core.io import open_image, write
     from bgrem_core.models import list_models, load_model
@@ -29,6 +30,7 @@ __all__ = [
     "BGRemError",
     "chao_tsai",
     "clean",
+    "clean_zarr",
     "cohen2021",
     "find_sources",
     "grey_map",
@@ -50,6 +52,7 @@ __all__ = [
 _HOME = {
     "BGRemError": "errors",
     "chao_tsai": "stars.chao_tsai",
+    "clean_zarr": "engine.zarrs",
     "cohen2021": "stars.cohen",
     "grey_map": "stars.grey",
     "list_models": "models",

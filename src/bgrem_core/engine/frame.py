@@ -12,7 +12,7 @@ from bgrem_core.engine.answers import TAKEN
 from bgrem_core.engine.cluster import Gone, each
 from bgrem_core.engine.models import model_of
 from bgrem_core.engine.prepared import Prepared
-from bgrem_core.engine.store import Store, do_tile
+from bgrem_core.engine.store import DONE, FINISHED, Store, do_tile
 from bgrem_core.image import Image
 from bgrem_core.methods.base import Method
 from bgrem_core.methods.bgrem import BGRemSettings, Run
@@ -21,6 +21,9 @@ from bgrem_core.planes import allocate
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
 from bgrem_core.settings import OpenSettings
+
+#: What the progress towards a mark is called.
+_STAGES = {DONE: "tiles", FINISHED: "write"}
 
 
 def spread(method: Method, client: Any, folder: Path) -> Method:
@@ -80,7 +83,7 @@ def iterate(
 
 
 def done_elsewhere(
-    store: Store, work: Any, client: Any, *, stage: str = "tiles"
+    store: Store, work: Any, client: Any, *, mark: str = DONE
 ) -> Generator[Progress, Any, None]:
     """Have the tiles done that are not done yet; a cluster that is gone keeps them.
 
@@ -92,8 +95,8 @@ def done_elsewhere(
         ``work(folder, row, column)``.
     client : distributed.Client or None
         None = here.
-    stage : str, optional
-        What the progress is called.
+    mark : str, optional
+        Array of the marks that `work` leaves.
 
     Yields
     ------
@@ -106,8 +109,8 @@ def done_elsewhere(
         The cluster is gone, and the store is kept. After any other error, and where
         the generator is closed, it is removed.
     """
-    todo = store.todo()
-    total = len(store.prepared.grid)
+    todo = store.todo(mark)
+    stage, total = _STAGES[mark], len(store.prepared.grid)
     done = total - len(todo)
     try:
         yield Progress(stage=stage, done=done, total=total)
@@ -115,7 +118,7 @@ def done_elsewhere(
             done += 1
             yield Progress(stage=stage, done=done, total=total)
     except Gone as gone:
-        done = total - len(store.todo())
+        done = total - len(store.todo(mark))
         raise gone.said(
             f"{done} of {total} tiles are done and kept",
             "then run the same again: it goes on from there",

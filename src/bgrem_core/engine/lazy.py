@@ -161,7 +161,7 @@ class _Graph:
         prepared = self.prepared
         at_once = partial(self._array, self.said)
         later = partial(self._array, self.done)
-        known = _known(prepared)
+        known = known_of(prepared)
         extras = {"rms": self._rms()}
         if "centre" in known:
             extras["centre"] = at_once("centre")
@@ -202,7 +202,7 @@ def _shape(tile: Tile) -> tuple[int, int]:
     return y, x
 
 
-def _known(prepared: Prepared) -> set[str]:
+def known_of(prepared: Prepared) -> set[str]:
     """Return what the model says beside the noise."""
     if not isinstance(prepared.settings, BGRemSettings):
         return set()

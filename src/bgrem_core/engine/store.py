@@ -29,7 +29,9 @@ from bgrem_core.tiles import Grid, Tile
 
 #: Key of the group's attributes.
 _KEY = "bgrem"
-_BYTES = frozenset({"flags", "hits", "done"})
+#: Arrays of marks: what a tile says is known; its chunks of the result are written.
+DONE, FINISHED = _MARKS = ("done", "finished")
+_BYTES = frozenset({"flags", "hits", *_MARKS})
 
 
 class Store:
@@ -54,6 +56,7 @@ class Store:
         *,
         source: tuple[str, str] | None = None,
         staged: dict[str, Plane] | None = None,
+        wanted: tuple[str, ...] = (),
     ) -> Self:
         """Make the folder of a run, or go on with the one that is there.
 
@@ -67,24 +70,27 @@ class Store:
             Store and path of a zarr array that workers read.
         staged : dict of Plane, optional
             "data" and "flags", copied for the workers where there is no such array.
+        wanted : tuple of str, optional
+            Arrays of the result; a run for others is another run.
 
         Returns
         -------
         Store
             With the marks of what was done before.
         """
-        facts = _facts(prepared, source)
+        facts = {**_facts(prepared, source), "wanted": wanted}
         planes = _planes(prepared.scale)
         name = _hash(facts, {**planes, **(staged or {})})[:24]
         path = folder / f".bgrem-{name}.tiles"
         if not (path / "ready").exists():
             shutil.rmtree(path, ignore_errors=True)
             attributes = {_KEY: json.dumps(facts)}
-            need("zarr").create_group(path, attributes=attributes)
+            need("zarr").create_group(path, attributes=attributes, zarr_format=3)
             store = cls(path)
             for key, plane in {**planes, **(staged or {})}.items():
                 store.keep(key, plane)
-            store.array("done", shape=prepared.grid.counts, chunks=(1, 1))
+            for mark in _MARKS:
+                store.array(mark, shape=prepared.grid.counts, chunks=(1, 1))
             (path / "ready").touch()
         return cls(path)
 
@@ -115,7 +121,7 @@ class Store:
         """Write a plane: the nodes of a mesh, or pixels by bands."""
         if isinstance(plane, Mesh):
             nodes = self.group.create_array(
-                name, data=plane.nodes, chunks=plane.nodes.shape
+                name, data=plane.nodes, chunks=plane.nodes.shape, overwrite=True
             )
             nodes.attrs["order"] = plane.order
             return
@@ -141,6 +147,7 @@ class Store:
         shape: tuple[int, int] | None = None,
         chunks: tuple[int, int] | None = None,
         group: Any = None,
+        compress: bool = False,
     ) -> Any:
         """Return an array with one chunk for each tile, made if it is missing."""
         group = self.group if group is None else group
@@ -151,9 +158,10 @@ class Store:
                 shape=shape or tuple(facts["shape"]),
                 chunks=chunks or tuple(facts["stride"]),
                 dtype=np.uint8 if name in _BYTES else np.float32,
-                fill_value=0,
-                # A chunk of negative zeros is not an empty one.
-                config={"write_empty_chunks": True},
+                # Chunks of nothing else are not stored: zeros may be negative ones.
+                fill_value=0 if name in _BYTES else float("nan"),
+                compressors="auto" if compress else None,
+                dimension_names=("y", "x"),
             )
         return group[name]
 
@@ -162,9 +170,9 @@ class Store:
         for name in names:
             self.array(name)
 
-    def todo(self) -> list[tuple[int, int]]:
-        """Return row and column of the tiles that are not done."""
-        missing = np.argwhere(np.asarray(self.group["done"][:]) == 0)
+    def todo(self, mark: str = DONE) -> list[tuple[int, int]]:
+        """Return row and column of the tiles that lack a mark."""
+        missing = np.argwhere(np.asarray(self.group[mark][:]) == 0)
         return [(int(j), int(i)) for j, i in missing]
 
     def data(self) -> Any:

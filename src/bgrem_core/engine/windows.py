@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from bgrem_core.planes import Block
+from bgrem_core.planes import Block, Plane
 
 
 class Window:
@@ -64,6 +64,44 @@ class Mosaic:
                 across, beside = _overlap(x, i * wide, block.shape[1])
                 out[there, across] = block[here, beside]
         return out
+
+
+class Banded:
+    """A plane that is read by whole bands of rows, of which the last two are kept.
+
+    Parameters
+    ----------
+    plane : Plane
+        On disk, perhaps compressed.
+    rows : int
+        Rows of a band, as those of its chunks.
+    dtype : dtype
+        Type of the pixels.
+    """
+
+    def __init__(self, plane: Plane, rows: int, dtype: DTypeLike) -> None:
+        self.shape, self.dtype = plane.shape, np.dtype(dtype)
+        self._plane, self._rows = plane, rows
+        self._bands: dict[int, NDArray[Any]] = {}
+
+    def __getitem__(self, key: Block) -> NDArray[Any]:
+        """Return the block at two slices."""
+        y, x = (slice(*k.indices(n)) for k, n in zip(key, self.shape, strict=True))
+        out = np.empty((y.stop - y.start, x.stop - x.start), self.dtype)
+        for j in range(y.start // self._rows, -(-y.stop // self._rows)):
+            band = self._band(j)
+            there, here = _overlap(y, j * self._rows, len(band))
+            out[there] = band[here, x]
+        return out
+
+    def _band(self, index: int) -> NDArray[Any]:
+        if index not in self._bands:
+            while len(self._bands) > 1:
+                del self._bands[next(iter(self._bands))]
+            rows = slice(index * self._rows, (index + 1) * self._rows)
+            band = self._plane[rows, 0 : self.shape[1]]
+            self._bands[index] = np.asarray(band, self.dtype)
+        return self._bands[index]
 
 
 def _overlap(wanted: slice, start: int, length: int) -> tuple[slice, slice]:

@@ -1,0 +1,257 @@
+"""From one zarr array to a group of them, never holding the frame."""
+
+import json
+import os
+import shutil
+from collections.abc import Generator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bgrem_core.engine.extra import need
+from bgrem_core.engine.frame import done_elsewhere
+from bgrem_core.engine.prepared import Prepared, prepare
+from bgrem_core.engine.skies import finished, names_of, provenance_of, sky_of
+from bgrem_core.engine.store import FINISHED, Store, do_tile, opened
+from bgrem_core.engine.windows import Banded
+from bgrem_core.errors import ReadError, UsageError, WriteError
+from bgrem_core.mesh import Mesh
+from bgrem_core.planes import constant
+from bgrem_core.progress import Progress, drain
+from bgrem_core.sky import Sky
+
+_SKY, _OUT = "sky.json", "out"
+
+
+def clean_zarr(
+    source: Any,
+    target: str | os.PathLike[str],
+    *,
+    client: Any = None,
+    method: str = "bgrem",
+    layers: bool = False,
+    overwrite: bool = False,
+    **settings: Any,
+) -> Path:
+    """Separate a zarr array on disk into a zarr group, out of core.
+
+    Each tile reads its own region of the source and writes one chunk of each array of
+    the result. What was done when a run broke off is not done again.
+
+    Parameters
+    ----------
+    source : path or zarr.Array
+        Real numbers of shape (ny, nx), on a file system that all workers see.
+    target : path
+        Folder of the new group, zarr format 3: "cleaned" and "flags", in chunks of
+        what a tile keeps.
+    client : distributed.Client, optional
+        Whose workers do the tiles; None = this process.
+    method : str, optional
+        "bgrem" or "mesh".
+    layers : bool, optional
+        Write the parts, "photometric", "rms" and what else is known, too.
+    overwrite : bool, optional
+        Replace a group that exists.
+    **settings
+        Fields of the method's settings, and gain, fwhm, zeropoint and saturation.
+
+    Returns
+    -------
+    Path
+        The target; it appears whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        An unknown setting, or the extra "distributed" is not installed.
+    ReadError, ImageError
+        There is no such array, or it is no image.
+    WriteError
+        The target exists, or its folder does not.
+    BGRemError
+        The cluster is gone; what is done is kept.
+    """
+    return drain(
+        _steps(
+            source,
+            Path(target).absolute(),
+            client=client,
+            method=method,
+            layers=layers,
+            overwrite=overwrite,
+            settings=settings,
+        )
+    )
+
+
+def _steps(
+    source: Any,
+    target: Path,
+    *,
+    client: Any,
+    method: str,
+    layers: bool,
+    overwrite: bool,
+    settings: dict[str, Any],
+) -> Generator[Progress, Any, Path]:
+    array, place = _open(source)
+    _check(target, Path(place[0]), overwrite=overwrite)
+    rows = _band(array)
+    prepared = prepare(Banded(array, rows, np.float32), method, settings)
+    names = _names(prepared, layers=layers)
+    store = Store.create(target.parent, prepared, source=place, wanted=names)
+    store.prepare(_said(prepared))
+    yield from done_elsewhere(store, do_tile, client)
+    try:
+        sky = _sky(store, rows)
+        out = need("zarr").open_group(store.folder / _OUT, mode="a", zarr_format=3)
+        for name in names:
+            store.array(name, group=out, compress=True)
+        out.attrs["provenance"] = provenance_of(prepared, sky).as_dict()
+        out.attrs["notices"] = [*prepared.scale.notices, *sky.notices]
+    except BaseException:
+        store.remove()
+        raise
+    yield from done_elsewhere(store, do_last, client, mark=FINISHED)
+    _publish(store, target, overwrite=overwrite)
+    return target
+
+
+def do_last(folder: str, row: int, column: int) -> tuple[int, int]:
+    """Write the chunks of a tile, its sky known; the task of a worker.
+
+    Parameters
+    ----------
+    folder : str
+        Of the store.
+    row, column : int
+        Of the tile.
+
+    Returns
+    -------
+    tuple of int
+        Row and column.
+    """
+    store, sky = opened(folder), _sky_in(folder)
+    prepared = store.prepared
+    at = prepared.grid.tile(row, column).keep
+    said = {name: store.group[name][at] for name in _said(prepared)}
+    data = np.asarray(store.data()[at], np.float32)
+    blocks = finished(prepared, at, data, said, sky)
+    blocks |= {"flags": said["flags"], "rms": prepared.scale.sigma[at]}
+    if "centre" in said:
+        blocks["centre"] = said["centre"]
+    out = need("zarr").open_group(store.folder / _OUT, mode="r+")
+    for name in out:
+        out[name][at] = blocks[name]
+    store.group[FINISHED][row, column] = 1
+    return row, column
+
+
+def _open(source: Any) -> tuple[Any, tuple[str, str]]:
+    zarr = need("zarr")
+    if isinstance(source, (str, os.PathLike)):
+        try:
+            array = zarr.open_array(os.fspath(source), mode="r")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ReadError(
+                f"{os.fspath(source)} is no zarr array",
+                hint="name the array, such as frame.zarr/image",
+            ) from error
+        return array, (str(Path(source).absolute()), "")
+    if not isinstance(source, zarr.Array):
+        raise UsageError(
+            f"a {type(source).__name__} is no zarr array",
+            hint="give a path, or use bgrem_core.clean",
+        )
+    root = getattr(source.store, "root", None)
+    if root is None:
+        raise UsageError(
+            "this zarr array does not lie on a file system",
+            hint="use bgrem_core.clean(dask.array.from_zarr(array))",
+        )
+    return source, (str(Path(root).absolute()), source.path)
+
+
+def _check(target: Path, source: Path, *, overwrite: bool) -> None:
+    if not target.parent.is_dir():
+        raise WriteError(
+            f"the folder {target.parent} does not exist", hint="create it first"
+        )
+    if target == source or target in source.parents or source in target.parents:
+        raise WriteError(f"{target.name} is the input itself", hint="name another")
+    if os.path.lexists(target) and not (overwrite and target.is_dir()):
+        raise WriteError(f"{target.name} exists already", hint="use overwrite=True")
+
+
+def _band(array: Any) -> int:
+    """Return the rows that are read at once: whole chunks or shards, not too many."""
+    high = (getattr(array, "shards", None) or array.chunks)[0]
+    return int(min(high, 1024)) if high >= 64 else int(-(-64 // high) * high)
+
+
+def _said(prepared: Prepared) -> tuple[str, ...]:
+    """Return the names of what is known of a tile before the sky is."""
+    if prepared.method != "bgrem":
+        return ("flags",)
+    from bgrem_core.engine.lazy import known_of
+
+    return ("flags", "taken", *sorted(known_of(prepared)))
+
+
+def _names(prepared: Prepared, *, layers: bool) -> tuple[str, ...]:
+    names = ["cleaned", "flags"]
+    if layers:
+        names += [*names_of(prepared), "photometric", "rms"]
+        said = _said(prepared)
+        names += ["uncertainty"] * ("width" in said) + ["centre"] * ("centre" in said)
+    return tuple(names)
+
+
+def _sky(store: Store, rows: int) -> Sky:
+    """Measure the sky and leave it for the workers."""
+    prepared, high = store.prepared, store.prepared.grid.stride[0]
+    network = prepared.method == "bgrem"
+    sky = sky_of(
+        prepared,
+        Banded(store.data(), rows, np.float32),
+        Banded(store.group["flags"], high, np.uint8),
+        Banded(store.group["taken"], high, np.float32) if network else None,
+    )
+    facts: dict[str, Any] = {"description": sky.description, "level": None}
+    if isinstance(sky.mesh, Mesh):
+        store.keep("sky", sky.mesh)
+    else:
+        facts["level"] = float(sky.mesh[0:1, 0:1][0, 0])
+    (store.folder / _SKY).write_text(json.dumps(facts))
+    return sky
+
+
+@lru_cache(maxsize=4)
+def _sky_in(folder: str) -> Sky:
+    store = opened(folder)
+    facts = json.loads((store.folder / _SKY).read_text())
+    level = facts["level"]
+    known = level is not None
+    mesh = constant(level, store.prepared.grid.shape) if known else store.plane("sky")
+    return Sky(mesh=mesh, description=facts["description"])
+
+
+def _publish(store: Store, target: Path, *, overwrite: bool) -> None:
+    """Give the finished group its name, in the place of one that was there."""
+    old = store.folder / "old"
+    try:
+        if overwrite and target.is_dir():
+            target.rename(old)
+        (store.folder / _OUT).rename(target)
+    except OSError as error:
+        if old.is_dir():
+            old.rename(target)
+        raise WriteError(
+            f"{target.name} cannot be written ({error.strerror})", hint="name another"
+        ) from error
+    finally:
+        shutil.rmtree(store.folder, ignore_errors=True)

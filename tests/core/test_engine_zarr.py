@@ -1,0 +1,164 @@
+"""zarr in, zarr out, tile by tile: the bits of the frame in memory, or nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clusters import TILED, same, small_field
+
+import bgrem_core
+from bgrem_core.errors import ImageError, ReadError, UsageError, WriteError
+
+zarr = pytest.importorskip("zarr", reason="the extra 'distributed' is missing")
+
+GIVEN = {**TILED, "gain": 2.0}
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return bgrem_core.clean(small_field(), **GIVEN)
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "frame.zarr"
+    zarr.create_array(path, data=small_field(), chunks=(50, 90))
+    return path
+
+
+def steps(source, target, **options):
+    from bgrem_core.engine.zarrs import _steps
+
+    said = {"method": "bgrem", "layers": False, "overwrite": False, "client": None}
+    return _steps(source, target, settings=GIVEN, **{**said, **options})
+
+
+def drained(generator, on_step=lambda step: None):
+    while True:
+        try:
+            on_step(next(generator))
+        except StopIteration as end:
+            return end.value
+
+
+def test_all_layers_have_the_bits_of_the_frame_in_memory(source, whole, tmp_path):
+    target = bgrem_core.clean_zarr(source, tmp_path / "out.zarr", layers=True, **GIVEN)
+    out = zarr.open_group(target, mode="r")
+    assert out.metadata.zarr_format == 3
+    assert same(out["cleaned"], whole.cleaned)
+    assert same(out["flags"], whole.flags)
+    assert same(out["photometric"], whole.photometric)
+    assert same(out["uncertainty"], whole.uncertainty)
+    for name, plane in {**whole.parts, **whole.extras}.items():
+        assert same(out[name], plane), name
+    assert dict(out.attrs["provenance"]) == whole.provenance.as_dict()
+    assert {path.name for path in tmp_path.iterdir()} == {"frame.zarr", "out.zarr"}
+
+
+def test_chunks_of_the_result_are_those_of_the_tiles(source, tmp_path):
+    target = bgrem_core.clean_zarr(source, tmp_path / "out.zarr", **GIVEN)
+    out = zarr.open_group(target, mode="r")
+    assert set(out) == {"cleaned", "flags"}
+    for array in (out["cleaned"], out["flags"]):
+        assert array.shards is None
+        assert array.chunks[0] % 8 == array.chunks[1] % 8 == 0
+        assert array.nchunks == 9
+    assert out["cleaned"].nchunks_initialized == 9
+
+
+@pytest.mark.parametrize("sky_scale", ["none", 64])
+def test_the_classical_sky_from_shards_and_another_type(tmp_path, sky_scale):
+    frame = np.nan_to_num(small_field(), nan=300).astype(">i2")
+    group = zarr.create_group(tmp_path / "in.zarr")
+    array = group.create_array("image", data=frame, chunks=(32, 32), shards=(128, 128))
+    options = {"method": "mesh", "tile": 100, "sky_scale": sky_scale}
+    expected = bgrem_core.clean(frame, method="mesh", sky_scale=sky_scale)
+    for k, one in enumerate((array, tmp_path / "in.zarr" / "image")):
+        target = bgrem_core.clean_zarr(one, tmp_path / f"out{k}.zarr", **options)
+        assert same(zarr.open_group(target, mode="r")["cleaned"], expected.cleaned)
+
+
+@pytest.mark.parametrize("stage", ["tiles", "write"])
+def test_a_killed_worker_changes_no_bit(source, whole, tmp_path, two_workers, stage):
+    two_workers.wait_for_workers(2)
+    killed = []
+
+    def kill(step):
+        if step.stage == stage and step.done == 1 and not killed:
+            killed.append(next(iter(two_workers.run(os.getpid).values())))
+            os.kill(killed[0], signal.SIGKILL)
+
+    target = drained(steps(source, tmp_path / "out.zarr", client=two_workers), kill)
+    assert killed
+    out = zarr.open_group(target, mode="r")
+    assert out["cleaned"].nchunks_initialized == 9
+    assert same(out["cleaned"], whole.cleaned)
+    assert same(out["flags"], whole.flags)
+
+
+BROKEN = """
+import os, signal, sys
+sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+from test_engine_zarr import steps
+
+if __name__ == "__main__":
+    source, target, stage = sys.argv[3:]
+    for step in steps(Path(source), Path(target)):
+        if step.stage == stage and step.done == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("stage", ["tiles", "write"])
+def test_a_run_that_was_killed_goes_on_where_it_stopped(source, whole, tmp_path, stage):
+    here = Path(__file__).parent
+    script = tmp_path / "broken.py"
+    script.write_text(BROKEN)
+    target = tmp_path / "out.zarr"
+    done = subprocess.run(
+        [sys.executable, script, here.parents[1] / "src", here, source, target, stage],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not target.exists()
+    seen = []
+    drained(steps(source, target), seen.append)
+    assert next(s.done for s in seen if s.stage == stage) == 4
+    assert same(zarr.open_group(target, mode="r")["cleaned"], whole.cleaned)
+    assert not list(tmp_path.glob(".bgrem-*"))
+
+
+def test_a_result_is_replaced_only_when_asked(source, tmp_path):
+    target = tmp_path / "out.zarr"
+    options = {"method": "mesh", "sky_scale": "none"}
+    bgrem_core.clean_zarr(source, target, **options)
+    with pytest.raises(WriteError, match="exists already"):
+        bgrem_core.clean_zarr(source, target, **options)
+    bgrem_core.clean_zarr(source, target, overwrite=True, layers=True, **options)
+    assert "sky" in zarr.open_group(target, mode="r")
+    with pytest.raises(WriteError, match="is the input itself"):
+        bgrem_core.clean_zarr(source, source, overwrite=True, **options)
+    with pytest.raises(WriteError, match="does not exist"):
+        bgrem_core.clean_zarr(source, tmp_path / "no" / "out.zarr", **options)
+
+
+def test_what_is_no_array_on_a_disk_is_refused(tmp_path):
+    zarr.create_group(tmp_path / "group.zarr")
+    target = tmp_path / "out.zarr"
+    for name in ("group.zarr", "missing.zarr"):
+        with pytest.raises(ReadError, match="is no zarr array"):
+            bgrem_core.clean_zarr(tmp_path / name, target)
+    with pytest.raises(UsageError, match="is no zarr array"):
+        bgrem_core.clean_zarr(np.zeros((64, 64)), target)
+    memory = zarr.create_array({}, data=np.zeros((64, 64)))
+    with pytest.raises(UsageError, match="not lie on a file system"):
+        bgrem_core.clean_zarr(memory, target)
+    cube = zarr.create_array(tmp_path / "cube.zarr", data=np.zeros((2, 64, 64)))
+    with pytest.raises(ImageError, match="is no image"):
+        bgrem_core.clean_zarr(cube, target, method="mesh")
+    assert {p.name for p in tmp_path.iterdir()} == {"group.zarr", "cube.zarr"}
