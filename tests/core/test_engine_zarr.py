@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.table import QTable
 from clusters import TILED, same, small_field
 
 import bgrem_core
 from bgrem_core.errors import ImageError, ReadError, UsageError, WriteError
+from bgrem_core.settings import FindSettings
 
 zarr = pytest.importorskip("zarr", reason="the extra 'distributed' is missing")
 
@@ -34,7 +36,8 @@ def steps(source, target, **options):
     from bgrem_core.engine.zarrs import _steps
 
     said = {"method": "bgrem", "layers": False, "overwrite": False, "client": None}
-    return _steps(source, target, settings=GIVEN, **{**said, **options})
+    said |= {"catalog": None, "find": FindSettings(), **options}
+    return _steps(source, target, settings=GIVEN, **said)
 
 
 def drained(generator, on_step=lambda step: None):
@@ -131,6 +134,24 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(source, whole, tmp_path,
     assert next(s.done for s in seen if s.stage == stage) == 4
     assert same(zarr.open_group(target, mode="r")["cleaned"], whole.cleaned)
     assert not list(tmp_path.glob(".bgrem-*"))
+
+
+@pytest.mark.parametrize("options", [GIVEN, {**GIVEN, "strength": 0.5}, None])
+def test_the_catalogue_is_that_of_the_frame_in_memory(source, tmp_path, options):
+    options = options or {"method": "mesh", "sky_scale": 64}
+    expected = bgrem_core.find_sources(bgrem_core.clean(small_field(), **options))
+    target, listing = tmp_path / "out.zarr", tmp_path / "list.ecsv"
+    bgrem_core.clean_zarr(source, target, catalog=listing, **options)
+    got = QTable.read(listing)
+    assert len(got) == len(expected) > 5
+    assert got.colnames == expected.colnames
+    for name in got.colnames:
+        values = (getattr(t[name], "value", t[name]) for t in (got, expected))
+        assert same(*values), name
+    made = zarr.open_group(target, mode="r").attrs["provenance"]
+    assert made["threshold"] == expected.meta["threshold"]
+    with pytest.raises(WriteError, match="exists already"):
+        bgrem_core.clean_zarr(source, tmp_path / "b.zarr", catalog=listing, **options)
 
 
 def test_a_result_is_replaced_only_when_asked(source, tmp_path):

@@ -4,22 +4,29 @@ import json
 import os
 import shutil
 from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import lru_cache
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bgrem_core.catalog import find_writer, staged_catalog
 from bgrem_core.engine.extra import need
 from bgrem_core.engine.frame import done_elsewhere
+from bgrem_core.engine.listed import list_sources
 from bgrem_core.engine.prepared import Prepared, prepare
 from bgrem_core.engine.skies import finished, names_of, provenance_of, sky_of
 from bgrem_core.engine.store import FINISHED, Store, do_tile, opened
 from bgrem_core.engine.windows import Banded
 from bgrem_core.errors import ReadError, UsageError, WriteError
+from bgrem_core.io.target import check_target
 from bgrem_core.mesh import Mesh
 from bgrem_core.planes import constant
 from bgrem_core.progress import Progress, drain
+from bgrem_core.settings import FindSettings
 from bgrem_core.sky import Sky
 
 _SKY, _OUT = "sky.json", "out"
@@ -32,6 +39,8 @@ def clean_zarr(
     client: Any = None,
     method: str = "bgrem",
     layers: bool = False,
+    catalog: str | os.PathLike[str] | None = None,
+    find: FindSettings | None = None,
     overwrite: bool = False,
     **settings: Any,
 ) -> Path:
@@ -53,8 +62,12 @@ def clean_zarr(
         "bgrem" or "mesh".
     layers : bool, optional
         Write the parts, "photometric", "rms" and what else is known, too.
+    catalog : path, optional
+        File for the sources: .ecsv, .csv, .fits, .vot or .reg.
+    find : FindSettings, optional
+        How they are searched.
     overwrite : bool, optional
-        Replace a group that exists.
+        Replace a group and a catalogue that exist.
     **settings
         Fields of the method's settings, and gain, fwhm, zeropoint and saturation.
 
@@ -81,6 +94,8 @@ def clean_zarr(
             client=client,
             method=method,
             layers=layers,
+            catalog=None if catalog is None else Path(catalog).absolute(),
+            find=find or FindSettings(),
             overwrite=overwrite,
             settings=settings,
         )
@@ -94,11 +109,16 @@ def _steps(
     client: Any,
     method: str,
     layers: bool,
+    catalog: Path | None,
+    find: FindSettings,
     overwrite: bool,
     settings: dict[str, Any],
 ) -> Generator[Progress, Any, Path]:
     array, place = _open(source)
     _check(target, Path(place[0]), overwrite=overwrite)
+    if catalog is not None:
+        find_writer(catalog)
+        check_target(catalog, overwrite=overwrite)
     rows = _band(array)
     prepared = prepare(Banded(array, rows, np.float32), method, settings)
     names = _names(prepared, layers=layers)
@@ -110,13 +130,23 @@ def _steps(
         out = need("zarr").open_group(store.folder / _OUT, mode="a", zarr_format=3)
         for name in names:
             store.array(name, group=out, compress=True)
-        out.attrs["provenance"] = provenance_of(prepared, sky).as_dict()
+        made, table = provenance_of(prepared, sky), None
+        if catalog is not None:
+            yield Progress(stage="find", done=0, total=1)
+            table = list_sources(store, sky, find)
+            made = replace(made, threshold=float(table.meta.get("threshold", nan)))
+        out.attrs["provenance"] = made.as_dict()
         out.attrs["notices"] = [*prepared.scale.notices, *sky.notices]
     except BaseException:
         store.remove()
         raise
     yield from done_elsewhere(store, do_last, client, mark=FINISHED)
-    _publish(store, target, overwrite=overwrite)
+    with ExitStack() as stack:
+        if catalog is not None and table is not None:
+            # Its name comes after the group's: both are there, or none.
+            staged = staged_catalog(table, catalog, overwrite=overwrite)
+            stack.enter_context(staged)
+        _publish(store, target, overwrite=overwrite)
     return target
 
 
