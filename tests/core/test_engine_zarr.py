@@ -154,6 +154,18 @@ def test_the_catalogue_is_that_of_the_frame_in_memory(source, tmp_path, options)
         bgrem_core.clean_zarr(source, tmp_path / "b.zarr", catalog=listing, **options)
 
 
+def test_a_source_larger_than_the_margin_is_flagged():
+    from bgrem_core.engine.listed import reaching
+
+    segm = np.zeros((300, 300), np.int32)
+    segm[90:120, 40:60] = 1  # over a border of blocks, within the margin
+    segm[10:12, 70:132] = 2  # to the end of the margin
+    segm[150:155, 250:300] = 3  # to the edge of the frame
+    x, y = np.array([50.0, 80.0, 270.0]), np.array([99.0, 11.0, 152.0])
+    far = reaching(segm, x, y, block=100, margin=32)
+    assert far.tolist() == [False, True, False]
+
+
 def test_a_result_is_replaced_only_when_asked(source, tmp_path):
     target = tmp_path / "out.zarr"
     options = {"method": "mesh", "sky_scale": "none"}

@@ -3,7 +3,11 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
+from bgrem_core.catalog import SourceFlag
+from bgrem_core.detect import BLOCK, MARGIN
 from bgrem_core.engine.measured import flags_of
 from bgrem_core.engine.skies import names_of, provenance_of
 from bgrem_core.engine.store import Store
@@ -37,10 +41,52 @@ def list_sources(store: Store, sky: Sky, settings: FindSettings) -> "QTable":
     Returns
     -------
     astropy.table.QTable
-        As `bgrem_core.find_sources` of the frame in memory.
+        As `bgrem_core.find_sources` of the frame in memory, with the flag 16 where a
+        source reaches further than the margin beyond its block.
     """
     method = get_method(store.prepared.method)
-    return method.find(_separation(store, sky), settings)
+    segments = method.find_segments
+    assert segments is not None  # noqa: S101 - both methods of the engine have it
+    table, segm = segments(_separation(store, sky), settings)
+    far = reaching(segm, np.asarray(table["x"]), np.asarray(table["y"]))
+    table["flags"][far] |= SourceFlag.TRUNCATED
+    return table
+
+
+def reaching(
+    segm: NDArray[np.int32],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    *,
+    block: int = BLOCK,
+    margin: int = MARGIN,
+) -> NDArray[np.bool_]:
+    """Tell which sources reach the end of what their block of the search saw.
+
+    Parameters
+    ----------
+    segm : ndarray of int32, shape (ny, nx)
+        Label k + 1 on the pixels of source k.
+    x, y : ndarray of float64
+        Positions in pixels.
+    block, margin : int, optional
+        Of the search, in pixels.
+
+    Returns
+    -------
+    ndarray of bool
+        True = the source may go on, and its pixels are cut there.
+    """
+    out = np.zeros(len(x), bool)
+    for k, box in enumerate(find_objects(segm, max_label=len(x))):
+        if box is None:
+            continue
+        for span, centre, length in zip(box, (y[k], x[k]), segm.shape, strict=True):
+            start = int(centre + 0.5) // block * block
+            low, high = start - margin, start + block + margin
+            out[k] |= span.start <= low and low > 0
+            out[k] |= span.stop >= high and high < length
+    return out
 
 
 def _separation(store: Store, sky: Sky) -> Separation:
