@@ -53,6 +53,15 @@ def test_arrays_computed_alone_agree(field, whole):
     assert same(lazy.residual.compute(), whole.residual)
 
 
+@pytest.mark.parametrize("options", [{}, {"norm": 0.2, "sky_scale": "none"}])
+def test_workers_compute_the_same_bits(field, two_workers, options):
+    two_workers.wait_for_workers(2)
+    options = {**TILED, **options}
+    lazy = bgrem_core.clean(da.from_array(field, 128), **options)
+    got = two_workers.compute(lazy.cleaned).result(timeout=120)
+    assert same(got, bgrem_core.clean(field, **options).cleaned)
+
+
 def test_the_share_of_the_noise_holds(field):
     options = {**TILED, "strength": 0.5}
     lazy = bgrem_core.clean(da.from_array(field, 128), **options)
