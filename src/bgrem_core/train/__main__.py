@@ -21,6 +21,7 @@ from bgrem_core.train.start import Start, read_start
 MODELS = {
     "optical": ("optical", "survey"),
     "optical-paper": ("optical", "survey"),
+    "optical-fast": ("optical", "survey"),
     "gamma": ("gamma",),
     "gamma-paper": ("gamma-paper",),
     "satellites": ("satellites", "frames"),
