@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from bgrem_core.mesh import cell_edges
 from bgrem_core.planes import Plane
@@ -150,6 +149,13 @@ def cell_sums(values: NDArray[Any], cols: NDArray[np.intp]) -> NDArray[np.float6
     return total
 
 
+def cell_counts(flag: _Bools, cols: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Count the True pixels of one row of cells, as `cell_sums` sums."""
+    down = np.sum(flag.view(np.uint8), axis=0, dtype=np.uint32)
+    total: NDArray[np.float64] = np.add.reduceat(down, cols[:-1]).astype(np.float64)
+    return total
+
+
 def inner(array: NDArray[Any], margin: int) -> NDArray[Any]:
     """Return a slab's array without its margin."""
     return array[margin:-margin, margin:-margin] if margin else array
@@ -157,13 +163,27 @@ def inner(array: NDArray[Any], margin: int) -> NDArray[Any]:
 
 def grow(flag: _Bools, radius: int) -> _Bools:
     """Grow True pixels by `radius` along both axes (a square)."""
-    if radius <= 0:
-        return flag
     out = flag
     for axis in (0, 1):
-        out = ndimage.maximum_filter1d(
-            out.view(np.uint8), 2 * radius + 1, axis=axis, mode="constant"
-        ).view(np.bool_)
+        out = grow_along(out, radius, axis)
+    return out
+
+
+def grow_along(flag: _Bools, radius: int, axis: int) -> _Bools:
+    """Grow True pixels by `radius` along one axis."""
+    radius = min(radius, flag.shape[axis] - 1)
+    if radius <= 0:
+        return flag
+    width = [(radius, radius) if a == axis else (0, 0) for a in (0, 1)]
+    out = np.pad(flag, width)
+    # Windows of 1, 2, 4 ... pixels, each the union of two of the last.
+    size, window = 1, 2 * radius + 1
+    while size < window:
+        step = min(size, window - size)
+        ahead = (slice(step, None), slice(None))[:: 1 if axis == 0 else -1]
+        here = (slice(None, -step), slice(None))[:: 1 if axis == 0 else -1]
+        out = out[here] | out[ahead]
+        size += step
     return out
 
 
@@ -206,25 +226,30 @@ def clipped_moments(
     keep = good
     mean = np.zeros(cols.size - 1)
     variance = np.full(cols.size - 1, np.nan)
-    count = cell_sums(keep, cols)
+    count = cell_counts(keep, cols)
+    off = values
     # A few huge outliers lift the first variance: start from the mean modulus.
     for step in range(rounds):
-        used = np.where(keep, values, np.float32(0))
-        n = np.maximum(cell_sums(keep, cols), 1)
+        n = np.maximum(count, 1)
         if not centred:
-            mean = cell_sums(used, cols) / n
-            used = np.where(keep, values - spread(mean, cols).astype(np.float32), 0)
+            mean = cell_sums(values * keep, cols) / n
+            off = values - spread(mean, cols).astype(np.float32)
+        size = np.abs(off)
+        used = size * keep
         if step == 0:
-            variance = (1.2533 * cell_sums(np.abs(used), cols) / n) ** 2
+            variance = (1.2533 * cell_sums(used, cols) / n) ** 2
         else:
-            variance = cell_sums(used * used, cols) / n / _clipped_share(clip)
+            used *= used
+            variance = cell_sums(used, cols) / n / _clipped_share(clip)
         if step == rounds - 1:
-            count = cell_sums(keep, cols)
             break
         limit = clip * np.sqrt(variance)
         limit = np.where(limit > 0, limit, 1e-30)
-        off = values if centred else values - spread(mean, cols).astype(np.float32)
-        keep = good & (np.abs(off) <= spread(limit, cols).astype(np.float32))
+        fewer = good & (size <= spread(limit, cols).astype(np.float32))
+        if step and np.array_equal(fewer, keep):
+            break
+        keep = fewer
+        count = cell_counts(keep, cols)
     empty = count == 0
     return (
         np.where(empty, np.nan, mean),

@@ -53,15 +53,19 @@ class Mesh:
         )
         weights_y, base_y = self._taps(rows, axis=0)
         weights_x, base_x = self._taps(cols, axis=1)
+        out = np.empty((rows.size, cols.size), np.float32)
+        if not out.size:
+            return out
+        first = base_y.min()
+        nodes = self._coefficients[first : base_y.max() + len(weights_y)]
         # Sums in a fixed order, not a matrix product: its bits depend on the block.
         along_x = _fixed_sum(
-            [w * self._coefficients[:, base_x + k] for k, w in enumerate(weights_x)]
+            [w * nodes[:, base_x + k] for k, w in enumerate(weights_x)]
         )
-        out = np.empty((rows.size, cols.size), np.float32)
         # Rows of one node interval share their coefficients: no gather per pixel.
         starts = np.flatnonzero(np.diff(base_y, prepend=-1))
         for start, stop in pairwise([*starts, rows.size]):
-            node = base_y[start]
+            node = base_y[start] - first
             out[start:stop] = _fixed_sum(
                 [
                     w[start:stop, None] * along_x[node + k]

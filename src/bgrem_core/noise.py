@@ -24,6 +24,7 @@ from bgrem_core.cells import (
     Slab,
     clipped_moments,
     grow,
+    grow_along,
     inner,
     spread,
 )
@@ -392,19 +393,6 @@ def _shifted(
     return values[cut] if axis == 0 else values[:, cut]
 
 
-def grow_along(flag: _Bools, radius: int, axis: int) -> _Bools:
-    """Grow True pixels by `radius` along one axis."""
-    out = flag.copy()
-    for shift in range(1, radius + 1):
-        if axis == 0:
-            out[shift:] |= flag[:-shift]
-            out[:-shift] |= flag[shift:]
-        else:
-            out[:, shift:] |= flag[:, :-shift]
-            out[:, :-shift] |= flag[:, shift:]
-    return out
-
-
 def _cross(values: _Image32, bad: _Bools, order: int) -> tuple[_Image32, _Bools]:
     """Difference along both axes, and where all its pixels are good."""
     half = order // 2
@@ -419,22 +407,37 @@ def _medians(slab: Slab, cols: NDArray[np.intp], quantum: float) -> _Floats:
     Of integers it would be an integer: it is placed inside its step by counting.
     """
     margin = slab.margin
-    values = inner(slab.values, margin).copy()
-    values[inner(slab.bad, margin)] = np.nan
+    values = inner(slab.values, margin)
     step = 2 if values.shape[0] >= 24 else 1
-    out = np.full(cols.size - 1, np.nan)
-    for k in range(out.size):
-        cell = values[::step, cols[k] : cols[k + 1] : step].ravel()
-        cell = cell[np.isfinite(cell)]
-        if cell.size:
-            low, high = (cell.size - 1) // 2, cell.size // 2
-            cell.partition((low, high))
-            out[k] = 0.5 * (float(cell[low]) + float(cell[high]))
-            if quantum > 0:
-                below = np.count_nonzero(cell < out[k] - 0.25 * quantum)
-                equal = np.count_nonzero(cell <= out[k] + 0.25 * quantum) - below
-                share = (0.5 * cell.size - below) / max(1, equal)
-                out[k] += quantum * (share - 0.5) if equal else 0.0
+    values = np.where(inner(slab.bad, margin), np.float32(np.nan), values)[::step]
+    widths = np.diff(cols)
+    out = np.full(widths.size, np.nan)
+    # Cells are as wide as their neighbours, or a pixel wider: each width at once.
+    for width in np.unique(widths):
+        which = np.flatnonzero(widths == width)
+        picked = cols[which][:, None] + np.arange(0, width, step)
+        cells = values[:, picked].transpose(1, 0, 2).reshape(which.size, -1)
+        out[which] = _middles(np.sort(cells, axis=1), quantum)
+    return out
+
+
+def _middles(cells: _Image32, quantum: float) -> _Floats:
+    """Median of each row of sorted pixels, NaN last; NaN where there are no others."""
+    known = np.count_nonzero(np.isfinite(cells), axis=1)
+    rows = np.arange(known.size)
+    low, high = (
+        np.maximum(known - 1, 0) // 2,
+        np.minimum(known // 2, cells.shape[1] - 1),
+    )
+    pair = cells[rows, low].astype(np.float64) + cells[rows, high]
+    out: _Floats = np.where(known > 0, 0.5 * pair, np.nan)
+    if quantum > 0:
+        below = np.count_nonzero(cells < (out - 0.25 * quantum)[:, None], axis=1)
+        equal = (
+            np.count_nonzero(cells <= (out + 0.25 * quantum)[:, None], axis=1) - below
+        )
+        share = (0.5 * known - below) / np.maximum(1, equal)
+        out += np.where(equal > 0, quantum * (share - 0.5), 0.0)
     return out
 
 

@@ -17,9 +17,9 @@ from bgrem_core.sky_nodes import (
     LEAST,
     Frame,
     cell_nodes,
-    cell_pixels,
     clipped_mode,
     spans,
+    thinning,
 )
 from bgrem_core.sky_plateau import iter_plateau
 
@@ -167,23 +167,25 @@ def _masked_nodes(
     # The first sky is too low where it slopes: it must not be taken for sources.
     wider = _WIDER[min(step, len(_WIDER)) - 1]
     edges = spans(frame.grid)
+    # What is not looked at in the end need not be masked either.
+    thin = thinning(ny * nx // (count[0] * count[1]), 16384)
+    reach = -(-reach // thin)
     for index in range(count[0]):
         rows = frame.rows(index)
-        wide = slice(max(0, rows.start - reach), min(ny, rows.stop + reach))
-        core = slice(rows.start - wide.start, rows.stop - wide.start)
+        wide, core = _around(rows, reach, thin, ny)
         middle = (rows.start + rows.stop) // 2
         for cells, part in frame.groups(index):
-            cols = slice(max(0, part.start - reach), min(nx, part.stop + reach))
+            cols, _ = _around(part, reach, thin, nx)
             values, good = frame.values(wide, cols)
             above = np.where(good, values, np.float32(0)) - sky[wide, cols]
-            limit = np.float32(_SOURCE * wider) * np.asarray(frame.sigma[wide, cols])
+            limit = np.float32(_SOURCE * wider) * frame.noise(wide, cols)
             limit[limit == 0] = np.inf
             good = good & ~grow(good & (above > limit), reach) & (above > -2 * limit)
             for k in cells:
-                start, stop = (edge - cols.start for edge in edges[k])
-                pixels, used[index, k] = cell_pixels(
-                    above[core], good[core], start, stop, 16384
-                )
+                start, stop = (-((cols.start - edge) // thin) for edge in edges[k])
+                fine = good[core, start:stop]
+                pixels = above[core, start:stop][fine].astype(np.float64)
+                used[index, k] = float(fine.mean()) if fine.size else 0.0
                 if not pixels.size:
                     continue
                 centre = sum(edges[k]) // 2
@@ -195,6 +197,18 @@ def _masked_nodes(
                 nodes[index, k] = float(base) + level
         yield step * count[0] + index + 1, passes * count[0]
     return nodes, used
+
+
+def _around(span: slice, reach: int, thin: int, length: int) -> tuple[slice, slice]:
+    """Thin out a span with its surroundings, and tell where it lies in that.
+
+    `reach` counts the pixels that are left; the span's first pixel is one of them.
+    """
+    before = min(reach, span.start // thin)
+    start = span.start - before * thin
+    stop = min(length, span.stop + reach * thin)
+    inside = -(-(span.stop - span.start) // thin)
+    return slice(start, stop, thin), slice(before, before + inside)
 
 
 def _tidy(nodes: _Floats, used: _Floats, *, masked: bool) -> _Floats:

@@ -21,6 +21,8 @@ _Floats = NDArray[np.float64]
 
 #: Least scale chosen by "auto", in pixels and in FWHM.
 _AUTO, _AUTO_FWHM = 256, 20
+#: The frame is looked at in fewer blocks than this.
+_MOST = 4096
 #: Structure of the sky itself stays below so many sigma and this share of its level.
 _GLOW, _GLOW_SHARE = 5.0, 0.3
 
@@ -184,7 +186,9 @@ class _Blocks:
 def _look(data: Plane, flags: Plane, scale: Scale) -> _Blocks:
     """Clipped modes of blocks, in sigma."""
     ny, nx = data.shape
-    side = BLOCK if ny * nx < 2048**2 else 2 * BLOCK
+    side = BLOCK
+    while ny * nx >= _MOST * side**2:
+        side *= 2
     grid = Grid(shape=(ny, nx), count=(node_count(ny, side), node_count(nx, side)))
     frame = Frame(data, flags, scale.sigma, grid)
     sample = Reader(data=data, flags=flags).sample(most=2**14)

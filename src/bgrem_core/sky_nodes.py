@@ -3,11 +3,13 @@
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bgrem_core.cells import Grid
+from bgrem_core.mesh import Mesh
 from bgrem_core.planes import Plane
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "cell_pixels",
     "clipped_mode",
     "spans",
+    "thinning",
 ]
 
 _Floats = NDArray[np.float64]
@@ -70,10 +73,14 @@ class Frame:
             yield range(first, last), slice(int(edges[first]), int(edges[last]))
 
     def values(self, rows: slice, cols: slice) -> tuple[NDArray[np.float32], _Bools]:
-        """Return pixels and which are good, of a block."""
-        values = np.asarray(self.plane[rows, cols])
-        good = (np.asarray(self.flags[rows, cols]) == 0) & np.isfinite(values)
+        """Return pixels and which are good, of a block, whose slices may have steps."""
+        values = _read(self.plane, rows, cols)
+        good = (_read(self.flags, rows, cols) == 0) & np.isfinite(values)
         return values, good
+
+    def noise(self, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Return sigma of a block, whose slices may have steps."""
+        return _read(self.sigma, rows, cols)
 
 
 def cell_nodes(
@@ -105,10 +112,23 @@ def cell_pixels(
     values: NDArray[np.float32], good: _Bools, start: int, stop: int, most: int
 ) -> tuple[_Floats, float]:
     """Good pixels of one cell, thinned out to about `most`, and their share."""
-    thin = max(1, int((good.shape[0] * (stop - start) / most) ** 0.5))
+    thin = thinning(good.shape[0] * (stop - start), most)
     fine = good[::thin, start:stop:thin]
     pixels = values[::thin, start:stop:thin][fine].astype(np.float64)
     return pixels, float(fine.mean()) if fine.size else 0.0
+
+
+def _read(plane: Plane, rows: slice, cols: slice) -> NDArray[Any]:
+    """Read a block with steps: a mesh there alone, of others what lies between too."""
+    if isinstance(plane, Mesh):
+        return plane[rows, cols]
+    block = plane[rows.start : rows.stop, cols.start : cols.stop]
+    return np.asarray(block)[:: rows.step, :: cols.step]
+
+
+def thinning(pixels: int, most: int) -> int:
+    """Return the step, each way, that leaves about `most` of some pixels."""
+    return max(1, int((pixels / most) ** 0.5))
 
 
 def clipped_mode(pixels: _Floats) -> float:

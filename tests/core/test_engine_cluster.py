@@ -150,7 +150,7 @@ def listening():
     import psutil
 
     here = psutil.Process()
-    family = [here, *here.parents()[:2], *here.children(recursive=True)]
+    family = [here, *here.parents()[:1], *here.children(recursive=True)]
     return {
         connection.laddr.ip
         for process in family

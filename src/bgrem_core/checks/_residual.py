@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgrem_core.cells import grow_along
 from bgrem_core.checks._blank import SURE, clipped_width
 from bgrem_core.checks._patches import Looks
 from bgrem_core.checks._stack import Stack, stack
 from bgrem_core.errors import UsageError
 from bgrem_core.matched import noise_taps
-from bgrem_core.noise import difference, grow_along
+from bgrem_core.noise import difference
 
 if TYPE_CHECKING:
     from astropy.table import QTable

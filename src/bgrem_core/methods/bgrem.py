@@ -267,13 +267,15 @@ class Run:
         return (z[inner] - level) / spread, spread, level
 
     def _scaled(self, block: tuple[slice, slice]) -> NDArray[np.float32]:
-        data = take(self.image.data, block).astype(np.float64)
+        z = take(self.image.data, block).astype(np.float32, copy=False)
         if self.settings.minimum is not None:
-            data = np.maximum(data, self.settings.minimum)
-        sigma = take(self.scale.sigma, block).astype(np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            z = (data - take(self.scale.offset, block)) / sigma
-        return np.where(sigma > 0, z, 0.0).astype(np.float32)
+            np.maximum(z, np.float32(self.settings.minimum), out=z)
+        sigma = take(self.scale.sigma, block).astype(np.float32, copy=False)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            z -= take(self.scale.offset, block)
+            z /= sigma
+        z[~(sigma > 0)] = 0
+        return z
 
     def _denoise(self, z: NDArray[np.float32], level: float) -> NDArray[np.float32]:
         if not self.model.card.calibration:

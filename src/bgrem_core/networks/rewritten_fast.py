@@ -85,7 +85,7 @@ class RewrittenFastUNet(nn.Module):
     def _one(self, z: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         film = self.film(features(level, condition))[0]
         tables = torch.split(film, [2 * n for n in self.scales])
-        two = torch.cat([z.clamp(-8, 20).div_(4), torch.asinh(z)], dim=1)
+        two = torch.cat([z.clamp(-8, 20).div_(4), _asinh(z)], dim=1)
         h = self.stem(functional.pixel_unshuffle(two, 2))
         skips = []
         for k, block in enumerate(self.encoder):
@@ -99,6 +99,13 @@ class RewrittenFastUNet(nn.Module):
             h = _through(self.decoder[k], h, tables[len(self.encoder) + k])
         out = self.out(functional.leaky_relu_(h, SLOPE))
         return functional.pixel_shuffle(out, 2).float()
+
+
+def _asinh(z: Tensor) -> Tensor:
+    """Do what `torch.asinh` does in a fifth of its time: that has no vector code."""
+    size = z.abs()
+    root = (size * size).add_(1).sqrt_().add_(1)
+    return torch.copysign((size / root).mul_(size).add_(size).log1p_(), z)
 
 
 def _through(block: nn.Module, h: Tensor, table: Tensor) -> Tensor:

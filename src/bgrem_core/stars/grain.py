@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from bgrem_core.noise import difference, difference_gain, grow_along
+from bgrem_core.cells import grow_along
+from bgrem_core.noise import difference, difference_gain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
