@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from bgrem_core.errors import UsageError
+from bgrem_core.plain_text import cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,8 +132,8 @@ def _csv(table: "QTable", file: IO[bytes]) -> None:
     plain = table.copy()
     plain.meta = {}
     for name in plain.colnames:
-        if plain[name].dtype.kind in "US":
-            plain[name] = [_harmless(str(word)) for word in plain[name]]
+        if plain[name].dtype.kind in "USO":
+            plain[name] = [cell(word) for word in plain[name]]
     file.write(_as_text(plain, "ascii.csv").encode())
 
 
@@ -140,11 +141,6 @@ def _as_text(table: "QTable", form: str) -> str:
     text = io.StringIO()
     table.write(text, format=form)
     return text.getvalue()
-
-
-def _harmless(word: str) -> str:
-    """Quote what a spreadsheet would run as a formula."""
-    return f"'{word}" if word[:1] in {"=", "+", "-", "@", "\t", "\r"} else word
 
 
 def _fits(table: "QTable", file: IO[bytes]) -> None:

@@ -1,6 +1,7 @@
 """The command ``bgrem``."""
 
 import argparse
+import io
 import json
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bgrem_core.errors import CANCELLED, BGRemError, OutOfMemory, UsageError
+from bgrem_core.plain_text import plain
 
 #: A negative number as people type it.
 NEGATIVE = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
@@ -37,6 +39,9 @@ class _Parser(argparse.ArgumentParser):
 
 def run() -> NoReturn:
     """Run the command of this process and exit."""
+    # A letter that the terminal does not know must not end a run.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(main(sys.argv[1:]))
 
 
@@ -238,7 +243,7 @@ def _models(argv: list[str]) -> int:
         print(json.dumps([c.as_dict() for c in cards], indent=2))
         return 0
     for card in cards:
-        print(card.summary())
+        print(plain(card.summary()))
     return 0
 
 
@@ -253,7 +258,7 @@ def _export(argv: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     arguments = parser.parse_args(argv)
     path = export_onnx(arguments.model, arguments.file, overwrite=arguments.overwrite)
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    print(plain(f"{path}: {path.stat().st_size / 1e6:.1f} MB"))
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgrem_core import samples
 from bgrem_core.errors import WriteError
+from bgrem_core.plain_text import plain
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -59,9 +60,9 @@ def run_demo(folder: Path, *, overwrite: bool) -> int:
 
     print("\n".join(_found(result, sources)))
     print(f"""
-Look at    {picture}
-Cleaned    {cleaned}, with a layer for each part
-Catalogue  {listing}
+Look at    {plain(picture)}
+Cleaned    {plain(cleaned)}, with a layer for each part
+Catalogue  {plain(listing)}
 Your turn  bgrem -f FRAME.fits --catalog .ecsv""")
     return 0
 

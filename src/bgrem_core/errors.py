@@ -4,6 +4,8 @@ Each class is also the builtin that people catch. Raise them with a sentence tha
 names the thing and its value, and a hint that says what to do next.
 """
 
+from bgrem_core.plain_text import plain
+
 #: Exit code when some of several files failed.
 SOME_FAILED = 1
 #: Exit code after Ctrl-C.
@@ -45,7 +47,7 @@ class BGRemError(Exception):
     def __str__(self) -> str:
         """Return the sentence and the hint as one line of text."""
         text = f"{self.sentence}. {self.hint}" if self.hint else self.sentence
-        return "".join(c if c.isprintable() else " " for c in text)
+        return plain(text, instead=" ")
 
 
 class UsageError(BGRemError, ValueError):

@@ -25,6 +25,7 @@ UNMEASURED = {
 """Detection thresholds where none were measured yet: cautious guesses."""
 
 MAX_CONFIG = 4096
+MAX_WORD = 200
 _OBJECTIVES = {
     "noise": "takes away noise",
     "joint": "takes away noise and sky",
@@ -128,7 +129,10 @@ class ModelCard:
         """
         try:
             return cls(**_checked(cls, data))
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
+        except (
+            TypeError, ValueError, LookupError, AttributeError, OverflowError,
+            RecursionError,
+        ) as error:  # fmt: skip
             raise ModelError(
                 f"the card in {where} cannot be used: {error}",
                 "use weights that were exported by this version",
@@ -233,8 +237,12 @@ def _checked(kind: type[ModelCard], data: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"unknown field {min(unknown)[:80]!r}")
     out = dict(data)
     for name in ("name", "version", "method", "objective", "network", "recipe"):
-        if name in data and not isinstance(data[name], str):
+        if name not in data:
+            continue
+        if not isinstance(data[name], str):
             raise TypeError(f"{name} is not a text")
+        if len(data[name]) > MAX_WORD or not data[name].isprintable():
+            raise ValueError(f"{name} is no word of at most {MAX_WORD} letters")
     if data["objective"] not in _OBJECTIVES:
         raise ValueError(f"objective {data['objective'][:80]!r} is unknown")
     for name, most in (("radius", 4096), ("pooling", 1024), ("steps", 100)):

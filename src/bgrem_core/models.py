@@ -6,6 +6,7 @@ Cards are read without torch; torch is imported when weights are loaded.
 import math
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import numpy as np
 from bgrem_core.errors import ModelError, OutOfMemory, UsageError
 from bgrem_core.heads import meaning
 from bgrem_core.model_card import OF_IMAGES, ModelCard
+from bgrem_core.plain_text import plain
 from bgrem_core.weights import slim
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _PRECISIONS = ("single", "half")
 _SHIPPED_HINT = "install the package again"
+_MAX_CARD = 2**20
 
 
 class Model:
@@ -94,10 +97,12 @@ class Model:
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # The first answer of a network is the noise, under whatever name.
         self._heads = ("noise", *getattr(network, "heads", ())[1:])
+        # From a device that is lost nothing comes back: the CPU keeps its own weights.
+        self._there: nn.Module | None = None
         wanted = choose_device(device)
         if wanted != "cpu":
             try:
-                self._network.to(wanted)
+                self._there = deepcopy(self._network).to(wanted)
                 self.device = wanted
             except Exception as error:  # noqa: BLE001 - drivers raise anything
                 self._fall_back(wanted, error)
@@ -209,13 +214,13 @@ class Model:
                 "use image[None, None] for one image, cut to such sides",
             )
         inputs = [np.ascontiguousarray(a, np.float32) for a in (image, *rest)]
-        if self.device != "cpu":
+        if self._there is not None:
             try:
-                return self._forward(inputs)
+                return _finite(self._forward(self._there, inputs))
             except Exception as error:  # noqa: BLE001 - drivers raise anything
                 self._fall_back(self.device, error)
         try:
-            return self._forward(inputs)
+            return self._forward(self._network, inputs)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "allocate" in str(error):
                 ny, nx = image.shape[2:]
@@ -238,7 +243,7 @@ class Model:
             float(known),
         ]
 
-    def _forward(self, inputs: "list[Float]") -> "Float":
+    def _forward(self, network: "nn.Module", inputs: "list[Float]") -> "Float":
         import torch
 
         half = torch.autocast(
@@ -251,15 +256,21 @@ class Model:
             image, *rest = (torch.tensor(a).to(self.device) for a in inputs)
             image = image.contiguous(memory_format=torch.channels_last)
             # All heads at once: they differ in the last convolution alone.
-            answer = getattr(self._network, "forward_heads", self._network)
+            answer = getattr(network, "forward_heads", network)
             out: Float = answer(image, *rest).float().cpu().numpy()
         return out
 
     def _fall_back(self, device: str, error: Exception) -> None:
-        why = " ".join(str(error).split())[:120] or type(error).__name__
+        why = plain(" ".join(str(error).split()))[:120] or type(error).__name__
         self.notices.append(f"{device} failed ({why}); the CPU is used instead")
-        self.device = "cpu"
-        self._network.to("cpu")
+        self.device, self._there = "cpu", None
+
+
+def _finite(answer: "Float") -> "Float":
+    """Take an answer of a device only if there are numbers in it."""
+    if not np.isfinite(answer).all():
+        raise ArithmeticError("its answer is not finite")
+    return answer
 
 
 def list_models() -> tuple[ModelCard, ...]:
@@ -435,10 +446,11 @@ def _check_hash(file: slim.SlimFile) -> None:
             raise ModelError(f"{file.path.name} lacks its card", _SHIPPED_HINT)
         return
     try:
-        hashes = _SHA256.findall(beside.read_text(encoding="utf-8"))
+        with beside.open("rb") as text:
+            hashes = _SHA256.findall(text.read(_MAX_CARD).decode("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{beside.name} cannot be read", _SHIPPED_HINT) from error
-    # A text beside a foreign file need not be a card at all.
+    # A text beside a foreign file need not be a card at all, nor end.
     if (hashes or shipped) and file.sha256 not in hashes:
         raise ModelError(
             f"{file.path.name} is not the file that {beside.name} describes",

@@ -13,6 +13,7 @@ from bgrem_core.batch import Outcome
 from bgrem_core.errors import BGRemError
 from bgrem_core.flags import Request
 from bgrem_core.ledger import Entry
+from bgrem_core.plain_text import plain
 from bgrem_core.planes import bands
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
@@ -44,7 +45,8 @@ class Reporter:
         from tqdm import tqdm
 
         hidden = self.json or self.quiet or not sys.stderr.isatty()
-        with tqdm(disable=hidden, leave=False, desc=source.name, unit="tile") as bar:
+        name = plain(source.name)
+        with tqdm(disable=hidden, leave=False, desc=name, unit="tile") as bar:
             while True:
                 try:
                     step = next(steps)
@@ -52,10 +54,10 @@ class Reporter:
                     outcome: Outcome = end.value
                     return outcome
                 if step.note and not (self.json or self.quiet):
-                    bar.write(f"{source.name}: {step.note}", file=sys.stderr)
+                    bar.write(f"{name}: {plain(step.note)}", file=sys.stderr)
                 if bar.total != step.total or step.done < bar.n:
                     bar.reset(step.total)
-                bar.set_description(f"{source.name}: {step.stage}", refresh=False)
+                bar.set_description(f"{name}: {step.stage}", refresh=False)
                 bar.update(step.done - bar.n)
 
     def done(self, outcome: Outcome, request: Request) -> None:
@@ -67,8 +69,9 @@ class Reporter:
         if self.json:
             return json.dumps(_facts(outcome, request))
         if outcome.skipped:
-            return f"{outcome.source.name}: skipped, {outcome.skipped}"
-        return "\n".join(_lines(outcome, request, verbose=self.verbose))
+            return plain(f"{outcome.source.name}: skipped, {outcome.skipped}")
+        lines = _lines(outcome, request, verbose=self.verbose)
+        return "\n".join(map(plain, lines))
 
     def told(self, text: str) -> None:
         """Print what `text` returned."""
@@ -81,8 +84,7 @@ class Reporter:
         """Tell what went wrong with one file."""
         if self.json:
             print(json.dumps({"file": str(source), **error.as_dict()}))
-        name = "".join(c if c.isprintable() else "?" for c in str(source))
-        print(f"bgrem: {name}: {error}", file=sys.stderr)
+        print(f"bgrem: {plain(source)}: {error}", file=sys.stderr)
 
     def summary(self, entries: Sequence[Entry]) -> None:
         """Tell how a run over several files ended: a table and a line."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bgrem_core.ledger import Entry
+from bgrem_core.plain_text import plain
 
 #: From more files on, those that are done without trouble are not listed.
 LONG = 100
@@ -53,11 +54,11 @@ def total(entries: Sequence[Entry]) -> str:
 
 def _row(entry: Entry) -> tuple[str, ...]:
     return (
-        _short(_printable(entry.file)),
+        _short(plain(entry.file)),
         _WORDS.get(entry.status, entry.status),
         "" if entry.sources is None else str(entry.sources),
         "" if entry.seconds is None else f"{entry.seconds:.1f}",
-        _printable(entry.why),
+        plain(entry.why),
     )
 
 
@@ -72,7 +73,3 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
 def _short(name: str) -> str:
     # The end of a path tells files apart.
     return name if len(name) <= _WIDE else f"...{name[3 - _WIDE :]}"
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,4 +1,3 @@
-import json
 import pickle
 import re
 import subprocess
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import QTable
+from tiny_weights import card, note, pack, tensors
 
 from bgrem_core import cli, models
 from bgrem_core.errors import ModelError, UsageError
@@ -25,48 +25,11 @@ SHIPPED = Path(models.__file__).parent / "weights" / "optical.safetensors"
 REFERENCE = Path(__file__).parent / "data" / "optical_reference.npz"
 
 
-def card(**changes):
-    data = {
-        "name": "tiny", "version": "1", "method": "bgrem", "objective": "noise",
-        "network": "fast", "config": {"widths": [4], "heads": ["mae"]}, "radius": 9,
-        "pooling": 2, "steps": 1, "recipe": "",
-        "trained": {"fwhm": [2, 8], "sigma_e": [3, 1000], "rho": [0, 0.45]},
-        "thresholds": {
-            "catalogue": [[0, 1, 0.5], [0.4, 1, 0.9], [0, 3, 0.6], [0.4, 3, 1.0]],
-            "deep": [[0, 1, 0.3], [0.4, 1, 0.7]],
-        },
-    }  # fmt: skip
-    return {**data, **changes}
-
-
-def pack(tensors, metadata, *, length=None):
-    """Write the format by hand, so that every lie can be told."""
-    header, body = {}, b""
-    if metadata is not None:
-        header["__metadata__"] = metadata
-    for name, (dtype, shape, raw) in tensors.items():
-        offsets = [len(body), len(body) + len(raw)]
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-        body += raw
-    text = json.dumps(header).encode()
-    size = len(text) if length is None else length
-    return size.to_bytes(8, "little") + text + body
-
-
 @pytest.fixture(scope="module")
 def tiny():
     """Return the tensors of a small valid model."""
-    torch = pytest.importorskip("torch")
-    from bgrem_core.networks import build
-
-    torch.manual_seed(0)
-    network = build("fast", **card()["config"])
-    assert (network.radius, network.pooling) == (9, 2)
-    torch.nn.init.normal_(network.out.weight, 0, 0.1)
-    return {
-        name: ("F32", list(value.shape), value.numpy().astype("<f4").tobytes())
-        for name, value in network.state_dict().items()
-    }
+    pytest.importorskip("torch")
+    return tensors()
 
 
 @pytest.fixture
@@ -77,10 +40,6 @@ def put(tmp_path):
         return str(path)
 
     return write
-
-
-def note(**changes):
-    return {"bgrem": json.dumps(card(**changes))}
 
 
 def test_a_valid_file_loads_and_runs(tiny, put):

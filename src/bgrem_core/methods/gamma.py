@@ -121,7 +121,6 @@ def iterate(
         *check_counts(image, anyway=settings.anyway),
         *check_band(image),
         *check_pixels(pixels, model.card, anyway=settings.anyway),
-        *model.notices,
     ]
     extras: dict[str, Plane] = {}
     if settings.exposure is None:
@@ -151,7 +150,8 @@ def iterate(
         ),
         photometric=difference(image.data, background, image.shape),
         extras={"source": finite_only(run.source, image), **extras},
-        notices=tuple(notices),
+        # Last: a device may have failed on the way.
+        notices=(*notices, *model.notices),
     )
 
 

@@ -52,6 +52,7 @@ def notices(frame: "Frame", run: "Run", facts: "Facts") -> "Iterator[str]":
     model = run.mapper.model
     if model is None:
         return
+    yield from model.notices
     yield from check_camera(frame.scatter, frame.trails, model.card)
     least = min(frame.image.shape)
     if least < run.side:

@@ -8,6 +8,7 @@ and nothing is ever unpickled.
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,13 @@ def read(path: Path, *, body: bool = True) -> SlimFile:
             "convert it to safetensors where you trust it",
         )
     try:
-        size = path.stat().st_size
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise ModelError(
+                f"{path.name} is not a regular file",
+                "give the name of a model (`bgrem models`) or a safetensors file",
+            )
+        size = about.st_size
         if size > MAX_FILE:
             raise ModelError(
                 f"{path.name} has {size / 2**20:.0f} MB, more than "
@@ -116,12 +123,15 @@ def read(path: Path, *, body: bool = True) -> SlimFile:
             head = file.read(8)
             length = _header_length(path, head, size)
             text = file.read(length)
-            rest = file.read() if body else b""
+            # No more than was there a moment ago, should the file be growing.
+            rest = file.read(size - 8 - length) if body else b""
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror or error}",
             "give the name of a model (`bgrem models`) or a safetensors file",
         ) from error
+    if len(text) < length or (body and len(rest) < size - 8 - length):
+        raise _damaged(path, "it became shorter while it was read")
     header = _parse(path, text)
     tensors = _tensors(path, header, size - 8 - length)
     digest = hashlib.sha256(head + text + rest).hexdigest() if body else ""
@@ -196,12 +206,27 @@ def _header_length(path: Path, head: bytes, size: int) -> int:
 
 def _parse(path: Path, text: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(text.decode("utf-8"))
+        header = json.loads(text.decode("utf-8"), object_pairs_hook=_each_once)
+    except _Twice as error:
+        raise _damaged(path, f"its header names {error.args[0]!r} twice") from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, "its header is not JSON") from error
     if not isinstance(header, dict):
         raise _damaged(path, "its header is not a JSON object")
     return header
+
+
+class _Twice(Exception):  # noqa: N818 - never leaves this module
+    """One name for two things: other readers would take the other one."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _Twice(name[:80])
+        found[name] = value
+    return found
 
 
 def _tensors(path: Path, header: dict[str, Any], space: int) -> dict[str, Tensor]:
@@ -245,8 +270,12 @@ def _metadata(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     notes = header.get("__metadata__", {})
     text = notes.get(METADATA_KEY) if isinstance(notes, dict) else None
     try:
-        data = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
+        data = (
+            json.loads(text, object_pairs_hook=_each_once)
+            if isinstance(text, str)
+            else None
+        )
+    except (_Twice, ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise ModelError(

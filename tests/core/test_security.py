@@ -1,0 +1,209 @@
+"""Security: one test for each threat, named after it; SECURITY.md says which hold."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_weights
+from astropy.io import fits
+from astropy.table import QTable
+
+from bgrem_core import cli
+from bgrem_core.catalog import write_catalog
+from bgrem_core.errors import ModelError, ReadError, UsageError
+from bgrem_core.models import find_card, load_model
+from bgrem_core.plain_text import cell, plain
+from bgrem_core.weights import slim
+
+#: Clears the screen, names the window, turns the direction of writing, rings.
+HOSTILE = "\x1b[2J\x1b]0;owned\x07 \x9b31m \u202egnp\r\nroot: # \x00\x7f"
+
+
+def steers(text):
+    return [c for c in text if not c.isprintable() and c != "\n"]
+
+
+class TestTerminalEscapes:
+    def test_plain_text_keeps_letters_and_drops_what_steers(self):
+        assert plain("Straße 東") == "Straße 東"
+        assert plain(HOSTILE).isprintable()
+        assert len(plain(HOSTILE)) == len(HOSTILE)
+        assert plain("caf\udce9.fits") == "caf?.fits"
+
+    @pytest.mark.parametrize("options", [[], ["-v"], ["--json"]], ids=str)
+    def test_names_of_files_and_cards_of_headers(
+        self, tmp_path, capsys, monkeypatch, frame, options
+    ):
+        monkeypatch.chdir(tmp_path)
+        name = "a\x1b]0;owned\x07\u202e.fits"
+        fits.writeto("in.fits", frame[:40, :48], fits.Header({"OBJECT": "x" * 20}))
+        raw = (tmp_path / "in.fits").read_bytes()
+        evil = raw.replace(b"x" * 20, b"\x1b[2J\x1b]0;owned\x07\x9b".ljust(20, b"\x1b"))
+        (tmp_path / name).write_bytes(evil)
+        (tmp_path / "bad\x1b[31m.fits").write_bytes(b"oops")
+        assert cli.main(["-f", ".", "--method", "mesh", "-o", "out", *options]) == 1
+        said = capsys.readouterr()
+        assert "owned" in said.out
+        assert not steers(said.out + said.err)
+        if options == ["--json"]:
+            told = [json.loads(line) for line in said.out.splitlines()]
+            # A program gets the true name.
+            assert {t["file"] for t in told} >= {name}
+
+    def test_messages_of_errors(self):
+        error = ReadError(f"EXTNAME is {HOSTILE}", hint=f"rename {HOSTILE}")
+        assert not steers(str(error))
+        assert "\n" not in str(error)
+
+    def test_words_of_the_command_line(self, capsys):
+        assert cli.main([f"--{HOSTILE}"]) == 2
+        assert cli.main(["-f", f"{HOSTILE[:9]}.fits"]) == 3
+        assert not steers(capsys.readouterr().err)
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1"]
+
+
+class TestFormulasInTables:
+    @pytest.mark.parametrize("word", FORMULAS, ids=ascii)
+    def test_a_cell_that_begins_like_a_formula_is_quoted(self, word):
+        assert cell(word) == f"'{word}"
+
+    @pytest.mark.parametrize("word", ["", "M 31", "a=1", "1-2", "'=1"])
+    def test_other_cells_stay(self, word):
+        assert cell(word) == word
+
+    @pytest.mark.parametrize("kind", [str, object])
+    def test_text_columns_of_csv_hold_none_and_numbers_stay(self, tmp_path, kind):
+        words = ['=HYPERLINK("http://x","y")', "@cmd", "star"]
+        table = QTable({"name": np.array(words, kind), "flux": [-1.5, 2.0, 3.0]})
+        path = write_catalog(table, tmp_path / "t.csv")
+        rows = list(csv.DictReader(io.StringIO(path.read_text())))
+        assert [r["name"] for r in rows] == [f"'{words[0]}", "'@cmd", "star"]
+        assert float(rows[0]["flux"]) == -1.5
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    pytest.importorskip("torch")
+    return tiny_weights.tensors()
+
+
+def runs_or_is_refused(path):
+    """Load a file and use it; gives whether it was taken, else it was told why."""
+    z = np.ones((8, 8), np.float32)
+    refused = None
+    try:
+        find_card(str(path)).summary()
+        model = load_model(str(path), device="cpu")
+        model.card.threshold("catalogue", 0.1, 1)
+        assert model.denoise(z, 1.0, rho=0.1, sigma_e=10).shape == z.shape
+    except (ModelError, UsageError) as error:
+        refused = error
+    if isinstance(refused, ModelError):
+        assert refused.hint
+        assert not steers(str(refused))
+    elif refused is not None:
+        # It is a model, but of another kind or without what was asked for.
+        assert "predict" in str(refused) or "threshold" in str(refused)
+    return not isinstance(refused, ModelError)
+
+
+class TestWeights:
+    def test_flipped_bytes_and_cuts(self, tiny, tmp_path):
+        whole = tiny_weights.pack(tiny, tiny_weights.note())
+        rng = np.random.default_rng(5)
+        head = 8 + int.from_bytes(whole[:8], "little")
+        path, taken = tmp_path / "m.safetensors", 0
+        for _ in range(300):
+            raw = bytearray(whole)
+            # Most of the damage where the claims are.
+            end = head if rng.random() < 0.8 else len(raw)
+            for at in rng.integers(0, end, rng.integers(1, 4)):
+                raw[at] = rng.integers(0, 256)
+            if rng.random() < 0.2:
+                raw = raw[: rng.integers(0, len(raw))]
+            path.write_bytes(raw)
+            taken += runs_or_is_refused(path)
+        # A flip in the name or in a weight makes another valid model.
+        assert 0 < taken < 150
+
+    def test_cards_with_anything_anywhere(self, tiny, tmp_path):
+        odd = [
+            None, True, -1, 0, 10**400, 1e308, float("nan"), float("-inf"), "",
+            "x" * 999, HOSTILE, [], {}, [[]], [[0]], [[[]]], {"": None},
+            ["error", "kept"],
+            {"error": 1, "kept": []}, {"uncertainty": [[]]}, {"centre": {"rho": 0}},
+            [0.1, "a"], [[0, 1, None]],
+        ]  # fmt: skip
+        rng = np.random.default_rng(6)
+        calibration = {
+            "uncertainty": [[0.1, 0.2], [1, 2]], "artefact": 0.5,
+            "photons": {"error": [[1, 1], [2, 1]], "kept": [[1, 1], [2, 1]]},
+        }  # fmt: skip
+        whole = tiny_weights.card(
+            calibration=calibration, training={"finished": True}, figures={"a": 1}
+        )
+        path, taken = tmp_path / "m.safetensors", 0
+        for _ in range(400):
+            data = json.loads(json.dumps(whole))
+            for _ in range(rng.integers(1, 3)):
+                inside, key = places(data)[rng.integers(len(places(data)))]
+                inside[key] = odd[rng.integers(len(odd))]
+            path.write_bytes(tiny_weights.pack(tiny, {"bgrem": json.dumps(data)}))
+            taken += runs_or_is_refused(path)
+        assert 0 < taken < 200
+
+    @pytest.mark.parametrize("field", ["name", "version", "method", "network"])
+    def test_escapes_in_a_card_are_refused(self, tiny, tmp_path, field):
+        path = tmp_path / "m.safetensors"
+        text = tiny_weights.note(**{field: f"tiny{HOSTILE}"})
+        path.write_bytes(tiny_weights.pack(tiny, text))
+        with pytest.raises(ModelError, match=f"{field} is no word"):
+            load_model(str(path))
+
+    def test_one_name_for_two_things(self, tiny, tmp_path):
+        path = tmp_path / "m.safetensors"
+        raw = tiny_weights.pack(tiny, tiny_weights.note())
+        length = int.from_bytes(raw[:8], "little")
+        text, body = raw[8 : 8 + length], raw[8 + length :]
+        start = text.index(b'"out.bias"')
+        entry = text[start : text.index(b"}", start) + 1]
+        text = text[:-1] + b"," + entry + b"}"
+        path.write_bytes(len(text).to_bytes(8, "little") + text + body)
+        with pytest.raises(ModelError, match=r"names 'out\.bias' twice"):
+            load_model(str(path))
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / "m.safetensors")
+        with pytest.raises(ModelError, match="not a regular file"):
+            load_model(str(tmp_path / "m.safetensors"))
+
+    def test_an_endless_text_beside_the_weights_is_no_card(self, tiny, tmp_path):
+        path = tmp_path / "m.safetensors"
+        path.write_bytes(tiny_weights.pack(tiny, tiny_weights.note()))
+        with (tmp_path / "m.md").open("wb") as file:
+            file.truncate(2**36)
+        assert load_model(str(path), device="cpu").sha256
+
+    def test_limits_leave_room_for_what_is_shipped_and_no_more(self):
+        assert (slim.MAX_FILE, slim.MAX_HEADER, slim.MAX_TENSORS) == (
+            64 * 2**20, 2**20, 512
+        )  # fmt: skip
+        for path in Path(slim.__file__).parent.glob("*.safetensors"):
+            assert path.stat().st_size < 10e6
+
+
+def places(data):
+    """Return (container, key) of all values in nested JSON."""
+    keys = data if isinstance(data, dict) else range(len(data))
+    found = [(data, key) for key in keys]
+    for key in keys:
+        if isinstance(data[key], (dict, list)):
+            found += places(data[key])
+    return found
