@@ -25,6 +25,7 @@ from napari_bgrem.looks import look_of, sampled
 from napari_bgrem.mark import KEY, Mark
 from napari_bgrem.placement import placement_of, turn_up
 from napari_bgrem.reopened import one_result
+from napari_bgrem.unmarked import unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,6 +112,8 @@ def _read_file(path: Path) -> "list[LayerData]":
             layers = _File(container).layers()
     for _, keywords, _ in layers:
         keywords["metadata"][PATH] = str(path)
+        # It is shown in tooltips and in the status bar, which know mark-up.
+        keywords["name"] = unmarked(keywords["name"])
     return layers
 
 
@@ -126,10 +129,12 @@ class _Missing:
         from napari.utils.notifications import show_info, show_warning
 
         if self.tables:
-            show_info(f"{name}: not shown, as they are no images: HDU "
-                      + ", ".join(self.tables))  # fmt: skip
+            tables = ", ".join(self.tables)
+            show_info(
+                unmarked(f"{name}: not shown, as they are no images: HDU {tables}")
+            )
         for label, error in self.failed:
-            show_warning(f"{name}: HDU {label} is not shown: {error}")
+            show_warning(unmarked(f"{name}: HDU {label} is not shown: {error}"))
 
 
 class _File:

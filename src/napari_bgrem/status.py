@@ -16,6 +16,7 @@ import numpy as np
 from bgrem_core.sexagesimal import sexagesimal
 from napari_bgrem.called import ROLES, layer_words, role_name
 from napari_bgrem.mark import mark_of
+from napari_bgrem.unmarked import unmarked
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -121,6 +122,7 @@ def _get_status(
             where, value, rest = _describe(layer, position, world=world)
     except Exception:  # noqa: BLE001 - as above
         where = value = rest = ""
+    where, value, rest = (unmarked(text) for text in (where, value, rest))
     status["coords"], status["value"] = where, value
     status["coordinates"] = "   ".join(text for text in (where, rest or value) if text)
     return status

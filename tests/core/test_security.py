@@ -1,9 +1,13 @@
 """Security: one test for each threat, named after it; SECURITY.md says which hold."""
 
+import ast
 import csv
 import io
 import json
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -207,3 +211,98 @@ def places(data):
         if isinstance(data[key], (dict, list)):
             found += places(data[key])
     return found
+
+
+BANNED = {
+    "eval", "exec", "__import__", "os.system", "os.popen", "torch.load",
+    "torch.hub.load",
+    "pickle.load", "pickle.loads", "pickle.Unpickler", "dill.load", "dill.loads",
+    "cloudpickle.load", "cloudpickle.loads", "joblib.load", "marshal.load",
+    "marshal.loads", "shelve.open", "yaml.load", "yaml.unsafe_load", "yaml.full_load",
+    "pandas.read_pickle", "pd.read_pickle",
+}  # fmt: skip
+"""What runs code that a file brings."""
+LOADERS = {"np.load", "numpy.load"}
+ROOT = Path(__file__).parents[2]
+
+
+def calls_that_run_files(source):
+    """Return (line, name) of calls that could run what they read."""
+    tree = ast.parse(source)
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {a.asname: a.name for a in node.names if a.asname}
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        head, _, rest = ast.unparse(node.func).partition(".")
+        called = ".".join(filter(None, (names.get(head, head), rest)))
+        shell = [k for k in node.keywords if k.arg == "shell"]
+        pickled = [
+            k
+            for k in node.keywords
+            if k.arg == "allow_pickle" and ast.unparse(k.value) != "False"
+        ]
+        if called in LOADERS and len(node.args) > 2:
+            pickled = node.args[2:]
+        if called in BANNED or pickled or shell:
+            found.append((node.lineno, called))
+    return found
+
+
+class TestFilesThatRunCode:
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "import torch\ntorch.load('a.pt')",
+            "import torch\ntorch.load('a.pt', weights_only=True)",
+            "from torch import load as l\nl('a')",
+            "import pickle as p\np.loads(b'')",
+            "from pickle import load\nload(f)",
+            "import numpy as np\nnp.load('a', allow_pickle=True)",
+            "import numpy as np\nnp.load('a', None, True)",
+            "import yaml\nyaml.load(f, yaml.Loader)",
+            "eval('1')",
+            "exec('1')",
+            "import subprocess\nsubprocess.run('ls', shell=True)",
+        ],
+    )
+    def test_what_is_banned_is_seen(self, source):
+        assert len(calls_that_run_files(source)) == 1
+
+    def test_what_is_harmless_is_not(self):
+        source = "import numpy as np\nnp.load('a')\nmodel.eval()\nyaml.safe_load(f)"
+        assert not calls_that_run_files(source)
+
+    @pytest.mark.parametrize(
+        "folder", ["src", "benchmarks", "scripts", "examples", "docs"]
+    )
+    def test_nothing_of_ours_calls_them(self, folder):
+        files = sorted((ROOT / folder).rglob("*.py"))
+        assert files
+        found = {
+            f"{path.relative_to(ROOT)}:{line}": name
+            for path in files
+            for line, name in calls_that_run_files(path.read_text("utf-8"))
+        }
+        assert not found
+
+    def test_the_linter_bans_them_too(self):
+        """All but torch.load and np.load, of which its stable rules know nothing."""
+        ruff = Path(sys.executable).with_name("ruff")
+        if not ruff.is_file():
+            pytest.skip("no ruff beside this Python")
+        source = "import pickle, yaml\npickle.load(f)\nyaml.load(f)\neval(f)\nexec(f)\n"
+        words = ["check", "--output-format", "concise", "-", "--stdin-filename"]
+        for folder in ("src/bgrem_core", "benchmarks", "scripts"):
+            done = subprocess.run(
+                [ruff, *words, f"{folder}/x.py"],
+                input=source, capture_output=True, text=True, check=False, cwd=ROOT,
+            )  # fmt: skip
+            assert {"S301", "S506", "S307", "S102"} <= set(
+                re.findall(r"S\d{3}", done.stdout)
+            )

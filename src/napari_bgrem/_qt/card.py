@@ -3,9 +3,12 @@
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
-from bgrem_core.models import find_file
+from bgrem_core.models import find_file, list_models
 
 __all__ = ["show_card"]
+
+LONGEST = 2**20
+"""Bytes of a card that are read."""
 
 
 def show_card(model: str, parent: QWidget | None = None) -> QDialog:
@@ -24,12 +27,16 @@ def show_card(model: str, parent: QWidget | None = None) -> QDialog:
         Open; it does not block.
     """
     text = find_file(model).with_suffix(".md")
+    ours = model in {card.name for card in list_models()}
     dialog = QDialog(parent)
     dialog.setWindowTitle(f"Model {model}")
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     page = QTextBrowser()
     if text.is_file():
-        page.setMarkdown(text.read_text(encoding="utf-8"))
+        with text.open("rb") as file:
+            said = file.read(LONGEST).decode("utf-8", "replace")
+        # What strangers wrote is shown as it is: no pictures, no links.
+        (page.setMarkdown if ours else page.setPlainText)(said)
     else:
         page.setPlainText(f"There is no card beside the weights of {model}.")
     page.setOpenExternalLinks(True)

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_bgrem._qt.curve_plot import Curve, CurvePlot
 from napari_bgrem._qt.histogram_plot import HistogramPlot
 from napari_bgrem._qt.image_plot import ImagePlot
+from napari_bgrem._qt.label import Label
 from napari_bgrem._qt.rows import Rows
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class ChecksPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.buttons: dict[str, QPushButton] = {}
-        self.verdict = QLabel()
+        self.verdict = Label()
         self.verdict.setWordWrap(True)
         self.rows = Rows()
         self.histogram = HistogramPlot("Blank sky")

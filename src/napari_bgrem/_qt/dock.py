@@ -7,7 +7,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -20,6 +19,7 @@ from napari_bgrem._qt.choice import Choice
 from napari_bgrem._qt.finish import FinishPanel
 from napari_bgrem._qt.frames import fit_title, line, scrolled
 from napari_bgrem._qt.keys import Keys
+from napari_bgrem._qt.label import Label
 from napari_bgrem._qt.looking import Looking
 from napari_bgrem._qt.marshal import Marshal
 from napari_bgrem._qt.offer import ReaderOffer
@@ -31,6 +31,7 @@ from napari_bgrem.guide import Stage, next_step
 from napari_bgrem.image_of import TURNED, is_turned
 from napari_bgrem.mark import mark_of
 from napari_bgrem.status import follow
+from napari_bgrem.unmarked import unmarked
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -69,9 +70,9 @@ class RemoveBackground(QWidget):
         self.finish = FinishPanel()
         self.find, self.save = self.finish.find, self.finish.save
         self.python, self.inspect = self.finish.python, self.finish.inspect
-        self.guide, self.sample = QLabel(), QPushButton("Open &the sample")
+        self.guide, self.sample = Label(), QPushButton("Open &the sample")
         self.offer = ReaderOffer()
-        self.notes = QLabel()
+        self.notes = Label()
         self._started, self._run = 0.0, ""
         follow(viewer)
         self._lay_out()
@@ -374,4 +375,4 @@ class RemoveBackground(QWidget):
 def _say(error: BGRemError) -> None:
     from napari.utils.notifications import show_error
 
-    show_error(str(error))
+    show_error(unmarked(error))

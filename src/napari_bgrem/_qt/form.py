@@ -9,13 +9,14 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QWidget,
 )
 
 from bgrem_core.controls import Control, parse, text_of
 from bgrem_core.errors import UsageError
+from napari_bgrem._qt.label import Label
+from napari_bgrem.unmarked import unmarked
 
 __all__ = ["Entry", "SettingsForm"]
 
@@ -40,7 +41,7 @@ class Entry(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         self._read, self._write = self._build(row)
         if control.unit:
-            row.addWidget(QLabel(control.unit))
+            row.addWidget(Label(control.unit))
         self.setToolTip(_tip(control))
         self.set_value(control.default)
 
@@ -132,7 +133,7 @@ class Entry(QWidget):
             self.value()
         except UsageError as error:
             self._seen.setStyleSheet(_WRONG)
-            self.setToolTip(f"{error}")
+            self.setToolTip(unmarked(error))
         else:
             self._seen.setStyleSheet("")
             self.setToolTip(_tip(self.control))
@@ -158,7 +159,7 @@ class SettingsForm(QWidget):
         self.entries: dict[str, Entry] = {}
         for control in controls:
             entry = Entry(control)
-            label = QLabel(control.label)
+            label = Label(control.label)
             label.setToolTip(_tip(control))
             label.setBuddy(entry)
             layout.addRow(label, entry)

@@ -23,6 +23,7 @@ from napari_bgrem.results import Results
 from napari_bgrem.rings import Rings
 from napari_bgrem.source_points import SourcePoints
 from napari_bgrem.status import follow
+from napari_bgrem.unmarked import unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -347,7 +348,7 @@ class Inspector(InspectorLayout):
     def _show_error(error: BGRemError) -> None:
         from napari.utils.notifications import show_error
 
-        show_error(f"{error}")
+        show_error(unmarked(error))
 
     def _wire(self) -> None:
         self.inspect.toggled.connect(self._listen)

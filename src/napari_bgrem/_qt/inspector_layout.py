@@ -2,7 +2,6 @@
 
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QTabWidget,
     QVBoxLayout,
@@ -11,6 +10,7 @@ from qtpy.QtWidgets import (
 
 from napari_bgrem._qt.checks import ChecksPanel
 from napari_bgrem._qt.inspector_pages import SourcePage, SourcesPage, scrolled
+from napari_bgrem._qt.label import Label
 from napari_bgrem._qt.place_line import PlaceLine
 
 __all__ = ["SOURCE", "SOURCES", "InspectorLayout"]
@@ -24,7 +24,7 @@ class InspectorLayout(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title, self.state = QLabel(), QLabel()
+        self.title, self.state = Label(), Label()
         for label in (self.title, self.state):
             label.setWordWrap(True)
         self.inspect = QPushButton("&Inspect")

@@ -10,7 +10,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
-    QLabel,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 from bgrem_core.inspection_rows import row_help
 from bgrem_core.truth import MISSED
 from napari_bgrem._qt.curve_plot import Curve, CurvePlot
+from napari_bgrem._qt.label import Label
 from napari_bgrem._qt.rows import Rows
 from napari_bgrem._qt.table import SourceTable
 from napari_bgrem.called import role_name
@@ -106,7 +106,7 @@ class SourcesPage(QWidget):
         self.table = SourceTable()
         self.table.setToolTip("Ctrl-C copies rows; a row that is chosen is shown")
         self.truth = Rows()
-        self.legend = QLabel(LEGEND)
+        self.legend = Label(LEGEND)
         self.legend.setWordWrap(True)
         self.export = QPushButton("&Export...")
         self.export.setToolTip("Write what was found and clicked as a catalogue")

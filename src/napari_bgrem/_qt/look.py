@@ -8,7 +8,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QSlider,
     QWidget,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
 from bgrem_core.display import STRETCHES
 from bgrem_core.strength import STRENGTH, Slider
 from bgrem_core.words import DEFAULT
+from napari_bgrem._qt.label import Label
 
 if TYPE_CHECKING:
     from bgrem_core.words import Words
@@ -45,11 +45,11 @@ class LookPanel(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, 100)
         self.slider.setValue(100)
-        self.percent = QLabel("100 %")
+        self.percent = Label("100 %")
         self.percent.setMinimumWidth(
             self.percent.fontMetrics().horizontalAdvance("100 %") + 4
         )
-        self.label, self.gradient = QLabel(), QCheckBox()
+        self.label, self.gradient = Label(), QCheckBox()
         self.stretch = QComboBox()
         self.stretch.addItems(list(STRETCHES))
         self.stretch.setCurrentText("asinh")

@@ -7,7 +7,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
@@ -16,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from bgrem_core.errors import UsageError
 from bgrem_core.normalize import Scale
+from napari_bgrem._qt.label import Label
 
 __all__ = ["NoiseRow"]
 
@@ -35,10 +35,10 @@ class NoiseRow(QWidget):
         self.line.setAccessibleName("Noise sigma by hand")
         self.button = QPushButton("&Measure")
         self.button.setToolTip("Measure the noise of the frame now, without a run")
-        self.told = QLabel("Noise is measured with the first run.")
+        self.told = Label("Noise is measured with the first run.")
         self.told.setWordWrap(True)
         row = QHBoxLayout()
-        row.addWidget(QLabel("Noise"))
+        row.addWidget(Label("Noise"))
         row.addWidget(self.by_hand)
         row.addWidget(self.line, 1)
         row.addWidget(self.button)

@@ -1,9 +1,10 @@
 """Place line: where to go, typed."""
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
 from bgrem_core.goto import EXAMPLES
+from napari_bgrem._qt.label import Label
 
 __all__ = ["PlaceLine"]
 
@@ -21,7 +22,7 @@ class PlaceLine(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.label = QLabel("&Go to")
+        self.label = Label("&Go to")
         self.edit = QLineEdit()
         self.label.setBuddy(self.edit)
         self.edit.setPlaceholderText("x, y or RA Dec")

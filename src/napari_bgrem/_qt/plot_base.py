@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from bgrem_core.display import format_value
 from napari_bgrem._qt.ticks import Ticks, choose_ticks
+from napari_bgrem.unmarked import unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ class Plot(QWidget):
     def _describe(self, text: str) -> None:
         """Say what is seen to those who do not see it."""
         self.setAccessibleDescription(text)
-        self.setToolTip(text)
+        self.setToolTip(unmarked(text))
 
     @property
     def ink(self) -> QColor:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QGridLayout, QWidget
+
+from napari_bgrem._qt.label import Label
+from napari_bgrem.unmarked import unmarked
 
 __all__ = ["Rows"]
 
@@ -34,7 +37,7 @@ class Rows(QWidget):
         self._grid.setColumnStretch(1, 1)
         # napari pads labels, which is much for many rows.
         self.setStyleSheet("QLabel { padding: 0px; margin: 0px; }")
-        self._pairs: list[tuple[QLabel, QLabel]] = []
+        self._pairs: list[tuple[Label, Label]] = []
         self._shown: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -59,12 +62,12 @@ class Rows(QWidget):
                 text.setText(rows[k][1])
                 text.setAccessibleName(rows[k][0])
                 for one in (label, text):
-                    one.setToolTip(self._about.get(rows[k][0], ""))
+                    one.setToolTip(unmarked(self._about.get(rows[k][0], "")))
             label.setVisible(k < len(rows))
             text.setVisible(k < len(rows))
 
     def _add(self) -> None:
-        label, text = QLabel(), QLabel()
+        label, text = Label(), Label()
         for one in (label, text):
             one.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         text.setWordWrap(True)

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
+
+from napari_bgrem._qt.label import Label
 
 if TYPE_CHECKING:
     from bgrem_core.pace import Pace
@@ -33,7 +34,7 @@ class RunBar(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress")
-        self.line = QLabel()
+        self.line = Label()
         self.line.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
