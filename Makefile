@@ -1,12 +1,13 @@
 # make demo    set up, clean one real telescope frame, say what was found
 # make test    set up, run all checks and all tests
 # make voila   set up, open the app for visitors in a browser, on sample frames
+# make test-hostile   all tests offline, without a home, in the C locale, in odd paths
 # None does anything twice: what is installed is remembered by stamp files in .venv.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo voila test lint docs images clean
+.PHONY: help demo voila test test-hostile lint docs images clean
 
 PYTHON ?= python3
 # Extra flags for pip, such as an index that has the CPU build of torch.
@@ -23,7 +24,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet $(PIP_FLAGS) -c constraints.txt -e
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 demo: .venv/installed
 	@$(BIN)/bgrem demo -o "$(DEMO_FOLDER)" --overwrite
@@ -31,10 +32,21 @@ demo: .venv/installed
 # A template that fetches nothing from elsewhere is found by JUPYTER_PATH.
 voila: .venv/installed-app
 	@JUPYTER_PATH="$(CURDIR)/examples/voila/jupyter" $(BIN)/voila --template=bgrem \
-	    $(VOILA_FLAGS) examples/voila/bgrem_app.ipynb
+	    --token --Voila.ip=127.0.0.1 $(VOILA_FLAGS) examples/voila/bgrem_app.ipynb
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# No folder can be made in a file, not even by root: what wants a home has none. napari
+# does not start without a place for its icons, so it is given one.
+HOSTILE := .make/a b é
+
+test-hostile: .venv/installed-test
+	mkdir -p "$(HOSTILE)"
+	env -u LANG -u LC_CTYPE -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u MPLCONFIGDIR \
+	    HOME="$(CURDIR)/LICENSE" XDG_CACHE_HOME="$(CURDIR)/.make/cache" \
+	    LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 \
+	    $(BIN)/python -m pytest --basetemp="$(HOSTILE)/tests" $(PYTEST_FLAGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -2,11 +2,17 @@
 
 import importlib.util
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+import offline
+
+offline.block()
 
 # A busy machine is no failure, and a green run must be green again tomorrow.
 settings.register_profile("bgrem", deadline=None, derandomize=True)
@@ -16,6 +22,14 @@ settings.load_profile("bgrem")
 # the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def stays_here():
+    """Fail a test that wanted to talk to another machine, even if it was borne."""
+    offline.tried.clear()
+    yield
+    assert not offline.tried, f"it wanted to go to {offline.tried}"
 
 
 @pytest.fixture

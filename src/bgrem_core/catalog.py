@@ -125,7 +125,7 @@ def find_writer(path: "str | Path") -> "Callable[[QTable, IO[bytes]], None]":
 def _ecsv(table: "QTable", file: IO[bytes]) -> None:
     plain = table.copy()
     plain.meta = plain_values(table.meta)
-    file.write(_as_text(plain, "ascii.ecsv").encode())
+    file.write(_as_text(plain, "ascii.ecsv").encode("utf-8", "replace"))
 
 
 def _csv(table: "QTable", file: IO[bytes]) -> None:
@@ -134,7 +134,7 @@ def _csv(table: "QTable", file: IO[bytes]) -> None:
     for name in plain.colnames:
         if plain[name].dtype.kind in "USO":
             plain[name] = [cell(word) for word in plain[name]]
-    file.write(_as_text(plain, "ascii.csv").encode())
+    file.write(_as_text(plain, "ascii.csv").encode("utf-8", "replace"))
 
 
 def _as_text(table: "QTable", form: str) -> str:

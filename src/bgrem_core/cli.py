@@ -127,8 +127,9 @@ def _dispatch(argv: list[str]) -> int:
     if argv[:1] == ["doctor"]:
         from bgrem_core.doctor import doctor
 
-        _Parser(prog="bgrem doctor").parse_args(argv[1:])
-        return doctor()
+        own = _Parser(prog="bgrem doctor", description="Look at this installation.")
+        own.add_argument("--json", action="store_true", help="for programs")
+        return doctor(as_json=own.parse_args(argv[1:]).json)
     if argv[:1] == ["demo"]:
         return _demo(argv[1:])
     parser = build_parser()

@@ -22,6 +22,8 @@ PAGE = 10
 _LOOK: "dict[str, Any]" = {
     "classes": "display compact nowrap",
     "showIndex": False,
+    # A unit is a word of a header, whatever a user allows in tables elsewhere.
+    "allow_html": False,
     "select": "single",
     "maxBytes": 0,
     "pageLength": PAGE,

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import QTable
 
-from bgrem_core import cli, doctor
+from bgrem_core import cli
 from bgrem_core.methods import METHODS
 
 
@@ -158,23 +158,6 @@ def test_models_lists_what_is_shipped(capsys):
     said = capsys.readouterr().out
     for name in ("optical", "gamma", "satellites"):
         assert f"{name} (version" in said
-
-
-def test_doctor_finds_all_well(capsys):
-    assert cli.main(["doctor"]) == 0
-    said = capsys.readouterr().out
-    assert "all is well" in said
-    assert "sha256" in said
-
-
-@pytest.mark.parametrize(("rate", "word"), [(2.1, "pays there"), (0.5, "does not pay")])
-def test_doctor_says_whether_half_precision_pays(rate, word, monkeypatch):
-    pytest.importorskip("torch")
-    assert 0.01 < doctor.half_rate() < 100
-    monkeypatch.setattr(doctor, "half_rate", lambda: rate)
-    said = doctor._torch()
-    assert f"matrix products {rate} times as fast as in float32" in said
-    assert f"--precision half {word}" in said
 
 
 def test_every_method_is_on_the_command_line():

@@ -154,6 +154,7 @@ def listening():
     return {
         connection.laddr.ip
         for process in family
+        if process.pid != 1  # may be an ancestor, and tells nobody
         for connection in process.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     }

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,18 @@ def test_another_sample_takes_the_place_of_the_one_that_is_shown(app, shots):
 def test_every_sample_has_a_name_that_a_visitor_understands():
     text = APP.read_text("utf-8")
     assert all(f'\\"{name}\\":' in text for name in samples.names())
+
+
+def test_without_the_word_nobody_comes_in(tmp_path):
+    """Other users of the machine reach the port, too."""
+    for page in (
+        FOLDER.parents[1] / "Makefile",
+        FOLDER.parents[1] / "docs/notebook.md",
+    ):
+        told = page.read_text("utf-8").replace("\\\n", " ")
+        (line,) = [x for x in told.splitlines() if "--template=bgrem" in x]
+        assert {"--token", "--Voila.ip=127.0.0.1"} <= set(line.split())
+    with served(tmp_path, *SERVER, "--token=word") as url:
+        for asked, inside in ((url, False), (f"{url}/?token=word", True)):
+            with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310
+                assert ("/login" not in answer.url) == inside

@@ -160,6 +160,10 @@ def check_source(source: str | os.PathLike[str]) -> Path:
         raise ReadError("there is no such file") from error
     except OSError as error:
         raise _failed(error) from error
+    except UnicodeError as error:
+        raise ReadError(
+            "the locale has no such file names", hint="set LC_ALL=C.UTF-8"
+        ) from error
     _refuse_special(mode)
     return path
 

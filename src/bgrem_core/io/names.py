@@ -107,9 +107,11 @@ def _check_prefix(prefix: str) -> None:
 
 
 def _check_name(name: str) -> None:
-    if len(name.encode()) > _LONGEST:
+    # Bytes of a name that are no text of the locale come as halves of characters.
+    size = len(name.encode("utf-8", "surrogateescape"))
+    if size > _LONGEST:
         raise UsageError(
-            f"the output's name would be {len(name.encode())} bytes long, at most "
+            f"the output's name would be {size} bytes long, at most "
             f"{_LONGEST} are possible",
             hint="use a shorter prefix",
         )
