@@ -10,6 +10,7 @@ import pytest
 from astropy.io import fits
 
 from bgrem_core import cli
+from bgrem_core.plain_text import plain
 
 needs_locks = pytest.mark.skipif(os.name == "nt", reason="no flock")
 
@@ -83,7 +84,7 @@ def test_a_folder_that_vanishes_is_told_for_each_file_and_not_made_again(
     files = sorted(night.glob("?.fits"))
     assert cli.main(["--method", "toy", "-o", str(out), "-f", *map(str, files)]) == 1
     said = capsys.readouterr()
-    assert said.err.count(f"the folder {out} does not exist") == 2
+    assert said.err.count(f"{plain(out, instead=' ')} does not exist") == 2
     # The third was not even begun.
     assert len(tiles) == 2
     assert "3 files: 1 done, 2 failed" in said.out

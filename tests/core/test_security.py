@@ -1,13 +1,19 @@
 """Security: one test for each threat, named after it; SECURITY.md says which hold."""
 
 import ast
+import bz2
 import csv
+import gzip
 import io
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
+import tempfile
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +22,7 @@ import tiny_weights
 from astropy.io import fits
 from astropy.table import QTable
 
-from bgrem_core import cli
+from bgrem_core import cli, open_image
 from bgrem_core.catalog import write_catalog
 from bgrem_core.errors import ModelError, ReadError, UsageError
 from bgrem_core.models import find_card, load_model
@@ -43,7 +49,7 @@ class TestTerminalEscapes:
         self, tmp_path, capsys, monkeypatch, frame, options
     ):
         monkeypatch.chdir(tmp_path)
-        name = "a\x1b]0;owned\x07\u202e.fits"
+        name = os.fsdecode("a\x1b]0;owned\x07\u202e.fits".encode())
         fits.writeto("in.fits", frame[:40, :48], fits.Header({"OBJECT": "x" * 20}))
         raw = (tmp_path / "in.fits").read_bytes()
         evil = raw.replace(b"x" * 20, b"\x1b[2J\x1b]0;owned\x07\x9b".ljust(20, b"\x1b"))
@@ -89,6 +95,61 @@ class TestFormulasInTables:
         rows = list(csv.DictReader(io.StringIO(path.read_text())))
         assert [r["name"] for r in rows] == [f"'{words[0]}", "'@cmd", "star"]
         assert float(rows[0]["flux"]) == -1.5
+
+
+def png(width, height):
+    """Return a PNG that states a size and holds a few zeros."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = zlib.compress(bytes(10_000))
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", data), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def cards(*pairs):
+    text = "".join(f"{k:8}= {v:>20}".ljust(80) for k, v in pairs) + "END"
+    return text.ljust(2880).encode()
+
+
+ENORMOUS = cards(
+    ("SIMPLE", "T"), ("BITPIX", "8"), ("NAXIS", "2"), ("NAXIS1", "40000000"),
+    ("NAXIS2", "40000000"),
+)  # fmt: skip
+
+
+class TestBombs:
+    @pytest.mark.parametrize(
+        ("name", "content", "words"),
+        [
+            ("in.png", png(60_000, 60_000), "PNG cannot be decoded"),
+            ("in.png", png(13_000, 13_000), "PNG cannot be decoded"),
+            ("in.fits", ENORMOUS, "ends at byte 2880 of"),
+            ("in.fits.gz", gzip.compress(ENORMOUS + bytes(10**6)), "the scratch disk"),
+            ("in.fits.bz2", bz2.compress(ENORMOUS + bytes(10**6)), "the scratch disk"),
+        ],
+        ids=["png-huge", "png-large", "fits", "gzip", "bzip2"],
+    )
+    def test_a_small_file_that_states_a_large_image(
+        self, tmp_path, monkeypatch, name, content, words
+    ):
+        folder = tmp_path / "scratch"
+        folder.mkdir()
+        monkeypatch.setenv("TMPDIR", str(folder))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        (tmp_path / name).write_bytes(content)
+        tracemalloc.start()
+        try:
+            with pytest.raises(ReadError, match=words):
+                open_image(tmp_path / name)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most < 300e6
+        assert not list(folder.iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import errno
 import gzip
 import os
 import re
+import shutil
 import stat
 import tempfile
 import zlib
@@ -218,12 +219,15 @@ def _stranger(start: bytes) -> ReadError:
 def _decompress(file: IO[bytes], start: bytes) -> IO[bytes]:
     """Copy to a scratch file, stopping a block after the end that the headers state."""
     file.seek(0)
-    scratch = tempfile.TemporaryFile(dir=scratch_folder())  # noqa: SIM115 - handed on
+    folder = scratch_folder()
+    room = shutil.disk_usage(folder).free
+    scratch = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - handed on
     growth = Growth()
     try:
         for piece in _inflate(file, gzipped=start.startswith(_GZIP)):
-            scratch.write(piece)
             growth.feed(piece)
+            _check_room(growth.limit(), room)
+            scratch.write(piece)
         scratch.flush()
     except (OSError, EOFError, zlib.error, ValueError) as error:
         scratch.close()
@@ -241,6 +245,16 @@ def _decompress(file: IO[bytes], start: bytes) -> IO[bytes]:
         scratch.close()
         raise
     return scratch
+
+
+def _check_room(size: int, room: int) -> None:
+    """Refuse before the disk is full what states that it will fill it."""
+    if size > room:
+        raise ReadError(
+            f"unpacked it states {size / 1e9:.1f} GB, and the scratch disk has "
+            f"{room / 1e9:.1f} GB free",
+            hint="set TMPDIR to a folder on a larger disk",
+        )
 
 
 def _inflate(file: IO[bytes], *, gzipped: bool) -> Iterator[bytes]:
