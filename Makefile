@@ -38,13 +38,14 @@ test: lint
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 # No folder can be made in a file, not even by root: what wants a home has none. napari
-# does not start without a place for its icons, so it is given one.
+# and IPython complain where they can keep nothing, so they are given a place.
 HOSTILE := .make/a b é
 
 test-hostile: .venv/installed-test
 	mkdir -p "$(HOSTILE)"
 	env -u LANG -u LC_CTYPE -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u MPLCONFIGDIR \
 	    HOME="$(CURDIR)/LICENSE" XDG_CACHE_HOME="$(CURDIR)/.make/cache" \
+	    IPYTHONDIR="$(CURDIR)/.make/ipython" \
 	    LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 \
 	    $(BIN)/python -m pytest --basetemp="$(HOSTILE)/tests" $(PYTEST_FLAGS)
 

@@ -251,7 +251,7 @@ def test_a_file_that_is_not_the_one_of_its_card_is_refused(tiny, put, tmp_path):
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.parent.glob("*.safetensors")))
 def test_the_shipped_file_is_the_one_of_its_card(path):
-    text = path.with_suffix(".md").read_text()
+    text = path.with_suffix(".md").read_text("utf-8")
     assert slim.read(path).sha256 in text
     for heading in (
         "Use",

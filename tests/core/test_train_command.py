@@ -50,7 +50,7 @@ def test_training_needs_torch_and_numpy_alone(recipe, folder):
     done = subprocess.run(
         [sys.executable, "-c", _BARE, str(path), str(folder)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env={"PYTHONPATH": str(SRC), "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 0, done.stderr

@@ -36,7 +36,7 @@ def test_the_manifest_is_valid_and_all_that_it_names_can_be_imported():
     done = subprocess.run(
         [sys.executable, "-m", "npe2", "validate", "--imports", MANIFEST],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
         timeout=120,
     )

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bgrem_core.errors import BGRemError, UsageError
+from bgrem_core.plain_text import plain
 from bgrem_core.train.bench import trainer
 from bgrem_core.train.loop import Trainer
 from bgrem_core.train.recipe import RECIPES, Recipe, shipped
@@ -77,13 +78,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BGRemError as error:
         return _fail(error)
     except KeyboardInterrupt:
-        sys.stderr.write(_interrupted(run) + "\n")
+        sys.stderr.write(plain(_interrupted(run)) + "\n")
         return CANCELLED
     return 0
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def _say(text: str) -> None:
+    lines = map(plain, text.split("\n"))
+    sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
 

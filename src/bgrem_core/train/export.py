@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgrem_core.errors import BGRemError, ReadError, UsageError, WriteError
 from bgrem_core.model_card import UNMEASURED, ModelCard
+from bgrem_core.plain_text import plain
 from bgrem_core.train import checkpoint, curve
 from bgrem_core.train.card import card_text
 from bgrem_core.weights import slim
@@ -305,7 +306,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BGRemError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.code
-    sys.stdout.write(f"{path} ({path.stat().st_size / 2**20:.1f} MB) and its card\n")
+    sys.stdout.write(
+        f"{plain(path)} ({path.stat().st_size / 2**20:.1f} MB) and its card\n"
+    )
     return 0
 
 
