@@ -14,11 +14,8 @@ import numpy as np
 
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.maxima import Hills, find_hills
-from bgrem_core.planes import allocate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from bgrem_core.planes import Block, Plane
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     Bool = NDArray[np.bool_]
     Labels = NDArray[np.int32]
     Index = NDArray[np.intp]
-    Sides = tuple[bool, bool, bool, bool]
 
 RIPPLE = 0.05
 """Least rise of a maximum above its pass, as a share of the threshold.
@@ -38,7 +34,6 @@ in any image, filtered, denoised or raw.
 STAR_RISE, STAR_SHARE = 1.8, 0.06
 """A maximum on brighter, extended light is kept where it rises by this many thresholds
 and by this share of its own height."""
-BLOCK, MARGIN = 2048, 128
 _PASS_STEPS, _PASS_RATIOS = 61, 25
 
 
@@ -55,7 +50,8 @@ class Detections:
     npix : ndarray of int64, shape (n,)
         Pixels above the threshold.
     flags : ndarray of int32, shape (n,)
-        `SourceFlag`: EDGE, BLENDED, MASKED (touches masked pixels).
+        `SourceFlag`: EDGE, BLENDED, MASKED (touches masked pixels), TRUNCATED (cut at
+        the end of what was searched at once).
     top : ndarray of intp, shape (n, 2)
         Row and column of the highest pixel.
     segm : ndarray of int32, shape (ny, nx)
@@ -78,6 +74,14 @@ class Detections:
         """Return some of the sources; the segments stay as they are."""
         names = ("x", "y", "peak", "npix", "flags", "top")
         return replace(self, **{name: getattr(self, name)[keep] for name in names})
+
+    def on(self, segm: "Labels") -> "Detections":
+        """Return the same sources with other segments."""
+        return replace(self, segm=segm)
+
+    def without_pixels(self) -> "Detections":
+        """Return the sources alone, without their segments."""
+        return self.on(np.zeros((0, 0), np.int32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,113 +139,42 @@ def detect(
         In the order of the rows of their peaks.
     """
     rules = Rules(threshold=threshold, minarea=minarea, deblend=deblend, fwhm=fwhm)
+    ny, nx = significance.shape
     image = np.ascontiguousarray(significance[:, :], np.float32)
-    return _detect(image, mask, rules, (True, True, True, True))
+    whole = (slice(0, ny), slice(0, nx))
+    return detect_piece(image, rules, at=whole, shape=(ny, nx), mask=mask)
 
 
-def detect_blocks(
-    significance: "Plane",
+def detect_piece(
+    image: "Float",
+    rules: Rules,
     *,
-    threshold: float,
-    minarea: int = 3,
-    deblend: float = 0.4,
-    fwhm: float = 3.0,
+    at: "Block",
+    shape: tuple[int, int],
     mask: "Bool | None" = None,
-    block: int = BLOCK,
-    margin: int = MARGIN,
 ) -> Detections:
-    """Find sources in a frame of any size, one block at a time.
-
-    A source belongs to the block that keeps its highest pixel, so that each is found
-    once.
+    """Find sources in a rectangle of a frame.
 
     Parameters
     ----------
-    significance : Plane
-        As for `detect`; read block by block.
-    threshold, minarea, deblend, fwhm, mask
-        As for `detect`.
-    block : int, optional
-        Side of what a block keeps, pixels.
-    margin : int, optional
-        Pixels that are read beyond it on each side.
+    image : ndarray of float32
+        Its pixels, as for `detect`.
+    rules : Rules
+        What makes a source.
+    at : tuple of slice
+        Rows and columns of the frame.
+    shape : tuple of int
+        (ny, nx) of the frame.
+    mask : ndarray of bool, optional
+        Of the rectangle; True = pixel is ignored.
 
     Returns
     -------
     Detections
-        In the order of the blocks; within one, of the rows of their peaks.
+        In coordinates of the frame, with `segm` of the rectangle. Positions have the
+        bits that they have in any rectangle that holds the source. EDGE: at the edge of
+        the frame; TRUNCATED: at another end of the rectangle.
     """
-    rules = Rules(threshold=threshold, minarea=minarea, deblend=deblend, fwhm=fwhm)
-    ny, nx = significance.shape
-    segm = allocate((ny, nx), np.int32)
-    found: list[Detections] = []
-    count = 0
-    for read, keep in _blocks((ny, nx), block, margin):
-        image = np.ascontiguousarray(significance[read], np.float32)
-        sides = (
-            read[0].start == 0,
-            read[0].stop == ny,
-            read[1].start == 0,
-            read[1].stop == nx,
-        )
-        part = _detect(image, None if mask is None else mask[read], rules, sides)
-        found.append(_keep_own(part, read, keep, segm[read], count))
-        count += len(found[-1])
-    return Detections(
-        x=np.concatenate([f.x for f in found]),
-        y=np.concatenate([f.y for f in found]),
-        peak=np.concatenate([f.peak for f in found]),
-        npix=np.concatenate([f.npix for f in found]),
-        flags=np.concatenate([f.flags for f in found]),
-        top=np.concatenate([f.top for f in found]),
-        segm=segm,
-    )
-
-
-def _blocks(
-    shape: tuple[int, int], block: int, margin: int
-) -> "Iterator[tuple[Block, Block]]":
-    for row in range(0, shape[0], block):
-        for col in range(0, shape[1], block):
-            keep, read = [], []
-            for start, length in zip((row, col), shape, strict=True):
-                stop = min(start + block, length)
-                keep.append(slice(start, stop))
-                read.append(slice(max(start - margin, 0), min(stop + margin, length)))
-            yield (read[0], read[1]), (keep[0], keep[1])
-
-
-def _keep_own(
-    part: Detections, read: "Block", keep: "Block", segm: "Labels", count: int
-) -> Detections:
-    """Keep the sources whose highest pixel the block owns; write their labels."""
-    y0, x0 = read[0].start, read[1].start
-    row, col = part.top[:, 0] + y0, part.top[:, 1] + x0
-    own = (
-        (row >= keep[0].start)
-        & (row < keep[0].stop)
-        & (col >= keep[1].start)
-        & (col < keep[1].stop)
-    )
-    label = np.zeros(len(part) + 1, np.int32)
-    label[1:][own] = count + 1 + np.arange(np.count_nonzero(own))
-    # Pixels in the margin may carry a neighbour block's label; the first one stays.
-    new = label[part.segm]
-    segm[...] = np.where((segm == 0) & (new > 0), new, segm)
-    return Detections(
-        x=part.x[own] + x0,
-        y=part.y[own] + y0,
-        peak=part.peak[own],
-        npix=part.npix[own],
-        flags=part.flags[own],
-        top=np.stack([row[own], col[own]], axis=1),
-        segm=segm,
-    )
-
-
-def _detect(
-    image: "Float", mask: "Bool | None", rules: Rules, sides: "Sides"
-) -> Detections:
     bad = ~np.isfinite(image)
     if mask is not None:
         bad |= mask
@@ -251,7 +184,7 @@ def _detect(
     owner, blended, segment = _part(hills, image.shape[1], rules)
     area = np.bincount(segment[hills.basin], minlength=len(owner))
     owner[area[segment] < rules.minarea] = -1
-    return _collect(image, bad, hills, owner, blended, sides)
+    return _collect(image, bad, hills, owner, blended, at, shape)
 
 
 def _part(hills: Hills, nx: int, rules: Rules) -> tuple["Index", "Bool", "Index"]:
@@ -385,9 +318,11 @@ def _collect(
     hills: Hills,
     owner: "Index",
     blended: "Bool",
-    sides: "Sides",
+    at: "Block",
+    shape: tuple[int, int],
 ) -> Detections:
     ny, nx = image.shape
+    y0, x0 = at[0].start, at[1].start
     source = np.unique(owner[owner >= 0])
     source = source[np.argsort(hills.top[source], kind="stable")]
     label = np.zeros(len(owner) + 1, np.int32)  # the last one serves owner -1
@@ -396,13 +331,21 @@ def _collect(
     segm = np.zeros((ny, nx), np.int32)
     segm.ravel()[hills.pixel] = pixel_label
     row, col = np.divmod(hills.top[source], nx)
-    x, y = _positions(image, row, col)
+    # In coordinates of the frame from the start: their last bits must not tell where
+    # the rectangle lies, or two would not agree on whose a source is.
+    x, y = _shifts(image, row, col) + np.stack([col + x0, row + y0])
     flat = _is_flat(image, row, col)
     if flat.any():
-        x[flat], y[flat] = _barycentres(image, hills, pixel_label, nx, source)[:, flat]
+        middle = _barycentres(image, hills, pixel_label, (y0, x0), source)
+        x[flat], y[flat] = middle[:, flat]
     flags = np.where(blended[source], SourceFlag.BLENDED, 0).astype(np.int32)
-    flags |= np.where(_touches_edge(hills, pixel_label, (ny, nx), sides, len(source)),
-                      SourceFlag.EDGE, 0).astype(np.int32)  # fmt: skip
+    lines = _end_lines(hills, at)
+    for bit, frame_edge in ((SourceFlag.EDGE, True), (SourceFlag.TRUNCATED, False)):
+        ends = [line for line, edge in zip(lines, _edges(at, shape), strict=True)
+                if edge == frame_edge]  # fmt: skip
+        hit = np.logical_or.reduce(ends) if ends else np.zeros(len(pixel_label), bool)
+        touched = np.bincount(pixel_label[hit], minlength=len(source) + 1)[1:] > 0
+        flags |= np.where(touched, bit, 0).astype(np.int32)
     flags |= np.where(_touches_bad(hills, pixel_label, bad, len(source)),
                       SourceFlag.MASKED, 0).astype(np.int32)  # fmt: skip
     return Detections(
@@ -411,7 +354,7 @@ def _collect(
         peak=hills.height[source],
         npix=np.bincount(pixel_label, minlength=len(source) + 1)[1:],
         flags=flags,
-        top=np.stack([row, col], axis=1),
+        top=np.stack([row + y0, col + x0], axis=1),
         segm=segm,
     )
 
@@ -430,17 +373,15 @@ def _neighbours(
     )
 
 
-def _positions(
-    image: "Float", row: "Index", col: "Index"
-) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
-    """Refine maxima by a parabola through three pixels along each axis."""
+def _shifts(image: "Float", row: "Index", col: "Index") -> "NDArray[np.float64]":
+    """Refine maxima by a parabola through three pixels along each axis; x and y."""
     centre, left, right, below, above = _neighbours(image, row, col)
     ny, nx = image.shape
     # A maximum on the first or last line has no third pixel.
     in_x, in_y = (col > 0) & (col < nx - 1), (row > 0) & (row < ny - 1)
-    x = np.where(in_x, _vertex(left, centre, right), 0.0) + col
-    y = np.where(in_y, _vertex(below, centre, above), 0.0) + row
-    return np.asarray(x, np.float64), np.asarray(y, np.float64)
+    x = np.where(in_x, _vertex(left, centre, right), 0.0)
+    y = np.where(in_y, _vertex(below, centre, above), 0.0)
+    return np.stack([x, y])
 
 
 def _vertex(before: "Float", centre: "Float", after: "Float") -> "NDArray[np.float64]":
@@ -457,32 +398,41 @@ def _is_flat(image: "Float", row: "Index", col: "Index") -> "Bool":
 
 
 def _barycentres(
-    image: "Float", hills: Hills, label: "Labels", nx: int, source: "Index"
+    image: "Float",
+    hills: Hills,
+    label: "Labels",
+    start: tuple[int, int],
+    source: "Index",
 ) -> "NDArray[np.float64]":
     """Return x and y of the light above half the peak, shape (2, n)."""
     n = len(source)
     value = image.ravel()[hills.pixel].astype(np.float64)
     half = np.append(0.0, hills.height[source] / 2.0)
     weight = np.where((label > 0) & (value >= half[label]), value, 0.0)
-    row, col = np.divmod(hills.pixel, nx)
+    row, col = np.divmod(hills.pixel, image.shape[1])
     total = np.bincount(label, weight, n + 1)[1:]
     return np.stack(
-        [np.bincount(label, weight * k, n + 1)[1:] / total for k in (col, row)]
+        [
+            np.bincount(label, weight * (k + k0), n + 1)[1:] / total
+            for k, k0 in ((col, start[1]), (row, start[0]))
+        ]
     )
 
 
-def _touches_edge(
-    hills: Hills, label: "Labels", shape: tuple[int, int], sides: "Sides", n: int
-) -> "Bool":
-    row, col = np.divmod(hills.pixel, shape[1])
-    first_row, last_row, first_col, last_col = sides
-    at_edge = (
-        (first_row & (row == 0))
-        | (last_row & (row == shape[0] - 1))
-        | (first_col & (col == 0))
-        | (last_col & (col == shape[1] - 1))
-    )
-    return np.bincount(label[at_edge], minlength=n + 1)[1:] > 0
+def _end_lines(hills: Hills, at: "Block") -> list["Bool"]:
+    """Return which pixels lie on the first and last row, the first and last column."""
+    ny, nx = (s.stop - s.start for s in at)
+    row, col = np.divmod(hills.pixel, nx)
+    return [row == 0, row == ny - 1, col == 0, col == nx - 1]
+
+
+def _edges(at: "Block", shape: tuple[int, int]) -> list[bool]:
+    """Return which of those are edges of the frame."""
+    return [
+        end == edge
+        for s, n in zip(at, shape, strict=True)
+        for end, edge in ((s.start, 0), (s.stop, n))
+    ]
 
 
 def _touches_bad(hills: Hills, label: "Labels", bad: "Bool", n: int) -> "Bool":

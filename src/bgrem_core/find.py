@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgrem_core import sought as stages
+from bgrem_core.blockwise import BLOCK, MARGIN, blocks_of, join
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import source_table
-from bgrem_core.detect import Detections, detect_blocks
+from bgrem_core.detect import Detections
 from bgrem_core.matched import weighted_noise
 from bgrem_core.models import find_card
-from bgrem_core.overlooked import BRIGHT, overlooked
+from bgrem_core.overlooked import overlooked
 from bgrem_core.photometry import (
     DEFAULT_FWHM,
-    aperture_sums,
     frame_psf,
-    measure_arrays,
+    nearest,
+    places_of,
+    setup_of,
+    unknown,
 )
-from bgrem_core.planes import LazyPlane, bands
+from bgrem_core.planes import allocate, bands
 from bgrem_core.search import (
     Search,
     ThresholdOf,
@@ -30,11 +34,13 @@ from bgrem_core.search import (
     search_plane,
     wants_centres,
 )
-from bgrem_core.segments import segment_facts, segments_of
+from bgrem_core.segments import gathered, in_sight, reaching
+from bgrem_core.sought import Sought, Work, here
 from bgrem_core.thresholds import (
     FALSE_PER_MPIX,
     point,
 )
+from bgrem_core.total_flux import total_fluxes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from bgrem_core.psf import Psf
     from bgrem_core.separation import Separation
     from bgrem_core.settings import FindSettings
+    from bgrem_core.sought import Looked
     from bgrem_core.total_flux import Measured
 
 NOMINAL_SNR = 5.0
@@ -92,6 +99,8 @@ def find_with_segments(
     *,
     threshold_of: ThresholdOf | None = None,
     centre_scale: "Mapping[str, Any] | None" = None,
+    block: int = BLOCK,
+    margin: int = MARGIN,
 ) -> tuple["QTable", "NDArray[np.int32]"]:
     """Find and measure sources; return the catalogue and the pixels of each source.
 
@@ -99,6 +108,8 @@ def find_with_segments(
     ----------
     separation, settings, threshold_of, centre_scale
         As for `find_sources`.
+    block, margin : int, optional
+        Side of what is searched at once, and what is read beyond it, pixels.
 
     Returns
     -------
@@ -108,28 +119,67 @@ def find_with_segments(
         The id of the source on its pixels, 0 elsewhere.
     """
     psf = frame_psf(separation)
-    fwhm = _fwhm(separation, psf)
+    fwhm = psf_width(separation, psf)
     light = search_plane(separation, settings, threshold_of=threshold_of, fwhm=fwhm)
-    search = light
+    centres = None
     if centre_scale is not None and wants_centres(separation, settings):
-        search = centre_search(
+        centres = centre_search(
             separation, settings, centre_scale, light=light, fwhm=fwhm
         )
-        found = _centres(search, light, settings)
-    else:
-        found = _detect(light, settings)
-    measured = measure_arrays(
-        separation.photometric, found.x, found.y, image=separation.image,
-        scale=separation.scale, flags=separation.flags, psf=psf, fwhm=fwhm,
-        segm=found.segm, quiet=separation.quiet_plane,
+    segm = allocate(separation.shape, np.int32)
+    sought = Sought(
+        separation=separation, settings=settings, light=light, centres=centres,
+        grid=blocks_of(separation.shape, block=block, margin=margin),
+        pieces=segm, segm=segm,
     )  # fmt: skip
-    strength = _strength(separation, found, measured)
+    table, keep = catalogue(sought, psf, fwhm, here(sought))
+    _relabel(segm, keep)
+    return table, segm
+
+
+def catalogue(
+    sought: Sought, psf: "Psf | None", fwhm: float, work: Work
+) -> tuple["QTable", "NDArray[np.bool_]"]:
+    """Find and measure sources, the blocks done by whoever does the work.
+
+    Parameters
+    ----------
+    sought : Sought
+        What all blocks share.
+    psf : Psf or None
+        PSF of the frame.
+    fwhm : float
+        Its FWHM, pixels.
+    work : callable
+        ``work(stage, calls)`` does a stage for some blocks.
+
+    Returns
+    -------
+    table : astropy.table.QTable
+        The catalogue.
+    keep : ndarray of bool
+        Which of the sources of ``sought.segm`` are in it.
+    """
+    separation, settings = sought.separation, sought.settings
+    found, negative = _found(sought, work)
+    setup = setup_of(separation.image, separation.scale, psf=psf, fwhm=fwhm)
+    near = nearest(found.x, found.y)
+    columns = {**unknown(len(found)), "cleaned": np.full(len(found), np.nan)}
+    places = list(
+        places_of(
+            separation.shape, found.x, found.y, near, setup,
+            block=sought.grid.stride[0],
+        )
+    )  # fmt: skip
+    calls = [(place, setup) for place in places]
+    for place, got in zip(places, work(stages.measured, calls), strict=True):
+        for name, values in got.items():
+            columns[name][place.own] = values
+    cleaned = columns.pop("cleaned")
+    measured = total_fluxes(columns, found.x, found.y, near, setup, "auto")
+    found, light = _weighed(sought, found, work)
+    strength = _strength(light, found, measured)
     keep = _kept(measured, strength, settings)
-    radius = measured.setup.radius
-    cleaned = aperture_sums(
-        separation.cleaned_plane, found.x, found.y, radius, flags=separation.flags
-    )
-    _relabel(found.segm, keep)
     bits = found.flags | np.where(strength < NOMINAL_SNR, SourceFlag.FAINT, 0)
     table = source_table(
         separation.image, found.x, found.y, measured, peak=found.peak,
@@ -137,11 +187,10 @@ def find_with_segments(
     )[keep]  # fmt: skip
     table["id"] = np.arange(1, len(table) + 1, dtype=np.int32)
     table["id"].info.description = "label in SEGM, from 1"
-    negative = LazyPlane(separation.shape, lambda r, c: -light.plane[r, c])
+    search = sought.centres or sought.light
     table.meta.update(_meta(separation, settings, search, measured, psf))
-    flipped = dataclasses.replace(light, plane=negative)
-    table.meta["negative_detections"] = len(_detect(flipped, settings))
-    return table, found.segm
+    table.meta["negative_detections"] = negative
+    return table, keep
 
 
 def expected_false(
@@ -185,7 +234,8 @@ def has_measured_threshold(separation: "Separation") -> bool:
     return not model or find_card(str(model)).measured
 
 
-def _fwhm(separation: "Separation", psf: "Psf | None") -> float:
+def psf_width(separation: "Separation", psf: "Psf | None") -> float:
+    """Return the FWHM of the PSF in pixels: as given, as measured, or as a guess."""
     if separation.image.fwhm is not None:
         return separation.image.fwhm
     if psf is not None:
@@ -193,34 +243,36 @@ def _fwhm(separation: "Separation", psf: "Psf | None") -> float:
     return separation.scale.fwhm if isfinite(separation.scale.fwhm) else DEFAULT_FWHM
 
 
-def _detect(search: Search, settings: "FindSettings") -> Detections:
-    return detect_blocks(
-        search.plane, threshold=search.threshold, minarea=settings.minarea,
-        deblend=settings.deblend, fwhm=search.fwhm,
-    )  # fmt: skip
-
-
-def _centres(search: Search, light: Search, settings: "FindSettings") -> Detections:
-    """Take every maximum of the evidence, with the light that belongs to it."""
-    found = detect_blocks(
-        search.plane, threshold=search.threshold, minarea=1, deblend=0, fwhm=search.fwhm
-    )
+def _found(sought: Sought, work: Work) -> tuple[Detections, int]:
+    """Search all blocks; return the sources, and how many there are of negatives."""
+    shape, light = sought.grid.shape, sought.light
+    every = [tile.index for tile in sought.grid]
+    looked: list[Looked] = work(stages.look, every)
+    negative = len(join([seen.negative for seen in looked], shape)[0])
+    found, tables = join([seen.found for seen in looked], shape)
+    if sought.centres is None:
+        calls = [(*k, table) for k, table in zip(every, tables, strict=True)]
+        work(stages.rename, calls)
+        return found.on(sought.segm), negative
     # A maximum on the edge of the frame lacks its other side; a bright one comes back.
-    found = _with_light(found.take(_inside(found, light.plane.shape)), light)
-    if settings.threshold is not None:  # set by hand, for the map and nothing else
-        return found
-    high = dataclasses.replace(light, threshold=BRIGHT * light.threshold)
-    bright = _detect(high, settings)
+    found = found.take(_inside(found, shape))
+    _claim(sought, found, work)
+    if sought.settings.threshold is not None:  # set by hand, for the map and no more
+        return found.on(sought.segm), negative
+    bright, _ = join([seen.bright for seen in looked if seen.bright], shape)
+    found = found.on(sought.segm)
     missing = overlooked(light.plane, found, bright, fwhm=light.fwhm)
     if not missing.any():
-        return found
+        return found, negative
     # As far above the threshold as their light is.
-    factor = search.threshold / light.threshold
+    factor = sought.centres.threshold / light.threshold
     more = bright.take(missing)
     more = dataclasses.replace(more, peak=(more.peak * factor).astype(np.float32))
     names = ("x", "y", "peak", "npix", "flags", "top")
     both = {n: np.concatenate([getattr(found, n), getattr(more, n)]) for n in names}
-    return _with_light(dataclasses.replace(found, **both), light)
+    found = dataclasses.replace(found, **both)
+    _claim(sought, found, work)
+    return found, negative
 
 
 def _inside(found: Detections, shape: tuple[int, ...]) -> "NDArray[np.bool_]":
@@ -231,35 +283,46 @@ def _inside(found: Detections, shape: tuple[int, ...]) -> "NDArray[np.bool_]":
     )
 
 
-def _with_light(found: Detections, light: Search) -> Detections:
-    """Give each source the pixels of its light, in place of those it was found on."""
-    segm = segments_of(
-        light.plane, found.x, found.y, threshold=light.threshold, fwhm=light.fwhm
-    )
-    flags, npix = segment_facts(segm, light.plane, len(found))
-    return dataclasses.replace(found, segm=segm, flags=flags, npix=npix)
+def _claim(sought: Sought, found: Detections, work: Work) -> None:
+    """Give each source the pixels of its light."""
+    calls = []
+    for tile in sought.grid:
+        near = in_sight(tile, sought.grid.shape, found.x, found.y)
+        calls.append((*tile.index, found.x[near], found.y[near], near))
+    work(stages.claim, calls)
+
+
+def _weighed(
+    sought: Sought, found: Detections, work: Work
+) -> tuple[Detections, "NDArray[np.float64]"]:
+    """Return the sources with what their pixels say, and the light of each."""
+    light, pieces = np.zeros(len(found) + 1), []
+    for facts, label, total in work(stages.weighed, [t.index for t in sought.grid]):
+        light[label] += total
+        pieces.append(facts)
+    if sought.centres is None:
+        return found, light[1:]
+    facts = gathered(pieces, len(found))
+    far = reaching(facts, found.x, found.y, sought.grid)
+    flags = facts.flags | np.where(far, SourceFlag.TRUNCATED, 0).astype(np.int32)
+    return dataclasses.replace(found, flags=flags, npix=facts.npix), light[1:]
 
 
 def _strength(
-    separation: "Separation", found: Detections, measured: "Measured"
+    light: "NDArray[np.float64]", found: Detections, measured: "Measured"
 ) -> "NDArray[np.float64]":
-    """Return the forced S/N by which a source is judged."""
+    """Return the forced S/N by which a source is judged; `light` is that it holds."""
     snr = measured.snr
     setup = measured.setup
     large = found.npix > np.pi * (LARGE * setup.fwhm) ** 2
     if not large.any():
         return snr
-    total = np.zeros(len(found) + 1)
-    for rows in bands(separation.shape):
-        labels = np.asarray(found.segm[rows, :])
-        light = np.nan_to_num(separation.photometric[rows, :], posinf=0, neginf=0)
-        total += np.bincount(labels.ravel(), light.ravel(), len(found) + 1)
     area = np.maximum(found.npix, 1)
     side = np.ones((9, 9))
     growth = weighted_noise(side, setup.rho_xy) / 9
     noise = np.hypot(measured.sigma * growth * np.sqrt(area), measured.sky_err * area)
     with np.errstate(invalid="ignore", divide="ignore"):
-        own = (total[1:] - measured.sky * area) / noise
+        own = (light - measured.sky * area) / noise
     return np.where(large & (own > snr), own, snr)
 
 

@@ -6,12 +6,19 @@ apertures overlap; Kron's ellipse where a source is extended. They are measured 
 plane that is not denoised, so that they are unbiased and their errors are known.
 """
 
+from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bgrem_core.aperture_photometry import QUANTITIES, Frame, Setup, measure_block
+from bgrem_core.aperture_photometry import (
+    QUANTITIES,
+    SHADOW,
+    Frame,
+    Setup,
+    measure_block,
+)
 from bgrem_core.errors import UsageError
 from bgrem_core.growth import Profile
 from bgrem_core.rings import OUTER
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 
     from bgrem_core.image import Image
     from bgrem_core.normalize import Scale
-    from bgrem_core.planes import Plane
+    from bgrem_core.planes import Block, Plane
     from bgrem_core.psf import Psf
     from bgrem_core.separation import Separation
 
@@ -102,33 +109,142 @@ def measure_arrays(
             f"method={method!r} is not known", hint=f"use one of {', '.join(METHODS)}"
         )
     at_x, at_y = (np.atleast_1d(np.asarray(v, np.float64)) for v in (x, y))
+    setup = setup_of(image, scale, psf=psf, fwhm=fwhm, radius=radius)
+    frame = Frame(
+        plane=plane, sigma=scale.sigma,
+        flags=image.flags if flags is None else flags, segm=segm, quiet=quiet,
+    )  # fmt: skip
+    near = nearest(at_x, at_y)
+    columns = unknown(len(at_x))
+    for places in places_of(frame.plane.shape, at_x, at_y, near, setup):
+        got = measure_places(frame, places, setup, method)
+        for name, values in got.items():
+            columns[name][places.own] = values
+    return total_fluxes(columns, at_x, at_y, near, setup, method)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Places:
+    """The positions that are measured in one block, and those that they can feel.
+
+    Attributes
+    ----------
+    block : tuple of slice
+        Rows and columns that are read.
+    own : ndarray of int, shape (n,)
+        Which of all positions are measured here.
+    x, y, near : ndarray, shape (m,)
+        Positions in reach and the distance of each to the nearest of all, pixels.
+    mine : ndarray of int, shape (n,)
+        Which of those in reach are measured here.
+    """
+
+    block: "Block"
+    own: "NDArray[np.intp]"
+    x: "Floats"
+    y: "Floats"
+    near: "Floats"
+    mine: "NDArray[np.intp]"
+
+
+def setup_of(
+    image: "Image",
+    scale: "Scale",
+    *,
+    psf: "Psf | None" = None,
+    fwhm: float | None = None,
+    radius: float = APERTURE,
+) -> Setup:
+    """Return what is the same for all sources of a frame; see `measure_arrays`."""
     width = next(
         (w for w in (fwhm, psf.fwhm if psf else None, scale.fwhm) if w and isfinite(w)),
         DEFAULT_FWHM,
     )
     profile = Profile.of(psf, width)
     wide = max(WIDE, 1.5 * radius) * profile.fwhm
-    setup = Setup(
+    return Setup(
         profile=profile,
         radii=(radius * profile.fwhm, wide, max(FAR * profile.fwhm, 1.4 * wide)),
         rho_xy=scale.rho_xy,
         gain=image.gain,
         saturation=image.saturation,
     )
-    frame = Frame(
-        plane=plane, sigma=scale.sigma,
-        flags=image.flags if flags is None else flags, segm=segm, quiet=quiet,
-    )  # fmt: skip
-    columns = {name: np.full(len(at_x), np.nan) for name in QUANTITIES}
-    near = _nearest(at_x, at_y)
-    for own, block in _blocks(frame.plane.shape, at_x, at_y, setup.fwhm):
-        got = measure_block(frame, block, at_x, at_y, own, near, setup, method)
-        for name, values in got.items():
-            columns[name][own] = values
-    return total_fluxes(columns, at_x, at_y, near, setup, method)
 
 
-def _nearest(x: "Floats", y: "Floats") -> "Floats":
+def unknown(number: int) -> dict[str, "Floats"]:
+    """Return `QUANTITIES` of so many positions that were not measured yet."""
+    return {name: np.full(number, np.nan) for name in QUANTITIES}
+
+
+def places_of(
+    shape: tuple[int, ...],
+    x: "Floats",
+    y: "Floats",
+    near: "Floats",
+    setup: Setup,
+    *,
+    block: int = BLOCK,
+) -> "Iterator[Places]":
+    """Share positions out to blocks.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (ny, nx) of the frame.
+    x, y, near : ndarray, shape (n,)
+        Positions, and the distance of each to the nearest other one, pixels.
+    setup : Setup
+        Of the frame.
+    block : int, optional
+        Side of a block, pixels.
+
+    Yields
+    ------
+    Places
+        Of each block that has any; all that `measure_places` needs to know.
+    """
+    halo = 2 * int(np.ceil(SHADOW * setup.fwhm)) + 2
+    for own, read in _blocks(shape, x, y, setup.fwhm, block):
+        rows, cols = read
+        seen = np.flatnonzero(
+            (x > cols.start - halo)
+            & (x < cols.stop + halo)
+            & (y > rows.start - halo)
+            & (y < rows.stop + halo)
+        )
+        yield Places(
+            block=read, own=own, x=x[seen], y=y[seen], near=near[seen],
+            mine=np.searchsorted(seen, own),
+        )  # fmt: skip
+
+
+def measure_places(
+    frame: Frame, places: Places, setup: Setup, method: How
+) -> dict[str, "Floats"]:
+    """Measure the positions of one block.
+
+    Parameters
+    ----------
+    frame : Frame
+        The whole frame, of which the block is read.
+    places : Places
+        As from `places_of`.
+    setup : Setup
+        Of the frame.
+    method : {"auto", "aperture", "kron", "psf"}
+        As for `measure_arrays`.
+
+    Returns
+    -------
+    dict of str to ndarray of float64
+        Some of `QUANTITIES`, in the order of ``places.own``.
+    """
+    return measure_block(
+        frame, places.block, places.x, places.y, places.mine, places.near, setup, method
+    )
+
+
+def nearest(x: "Floats", y: "Floats") -> "Floats":
     """Return the distance to the nearest other position, pixels."""
     if len(x) < 2:
         return np.full(len(x), np.inf)
@@ -140,22 +256,22 @@ def _nearest(x: "Floats", y: "Floats") -> "Floats":
 
 
 def _blocks(
-    shape: tuple[int, ...], x: "Floats", y: "Floats", fwhm: float
+    shape: tuple[int, ...], x: "Floats", y: "Floats", fwhm: float, side: int = BLOCK
 ) -> "Iterator[tuple[NDArray[np.intp], tuple[slice, slice]]]":
     """Yield the positions of each block, and the block with its margin."""
     ny, nx = shape
     margin = int(np.ceil(OUTER * fwhm)) + MARGIN
     inside = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
     with np.errstate(invalid="ignore"):
-        place = np.maximum(y, 0) // BLOCK * 100_000 + np.maximum(x, 0) // BLOCK
+        place = np.maximum(y, 0) // side * 100_000 + np.maximum(x, 0) // side
     key = np.where(inside, place, -1)
     for value in np.unique(key[inside]):
-        row, col = (int(v) * BLOCK for v in divmod(value, 100_000))
+        row, col = (int(v) * side for v in divmod(value, 100_000))
         yield (
             np.flatnonzero(key == value),
             (
-                slice(max(row - margin, 0), min(row + BLOCK + margin, ny)),
-                slice(max(col - margin, 0), min(col + BLOCK + margin, nx)),
+                slice(max(row - margin, 0), min(row + side + margin, ny)),
+                slice(max(col - margin, 0), min(col + side + margin, nx)),
             ),
         )
 

@@ -26,7 +26,9 @@ __all__ = [
     "CENTRE",
     "Search",
     "ThresholdOf",
+    "centre_plane",
     "centre_search",
+    "light_plane",
     "search_plane",
     "wants_centres",
 ]
@@ -60,6 +62,8 @@ class Search:
         The matched filter was applied.
     mesh : Plane
         What flattening took off, in the unit of the image.
+    calm : float
+        Measured scatter by which the filtered noise was divided.
     """
 
     plane: "Plane"
@@ -68,6 +72,7 @@ class Search:
     unit: str
     filtered: bool
     mesh: "Plane"
+    calm: float = 1.0
 
 
 def search_plane(
@@ -97,20 +102,18 @@ def search_plane(
         cleaned, separation.flags, choice=SkyChoice(scale=settings.flatten),
         sigma=scale.sigma, denoised=denoised, fwhm=fwhm,
     )  # fmt: skip
-    flat = _in_sigma(separation, cleaned, sky.mesh)
     filtered = (not denoised) if settings.filter is None else settings.filter
+    plane = light_plane(separation, sky.mesh, fwhm=fwhm, filtered=filtered)
     deep = settings.deep
     if filtered:
         threshold = matched_threshold(fwhm, deep=deep)
-        plane: Plane = _filtered(flat, fwhm, scale.rho_xy)
         if scale.uncertain:
             threshold *= max(1.0, _scatter(plane))
     elif denoised and threshold_of is not None:
         threshold = _card_threshold(separation, threshold_of, deep=deep)
-        plane = flat
     else:
         rho = scale.rho + UNSURE_RHO * scale.uncertain
-        threshold, plane = unfiltered_threshold(rho, deep=deep), flat
+        threshold = unfiltered_threshold(rho, deep=deep)
     return Search(
         plane=plane,
         threshold=threshold if settings.threshold is None else settings.threshold,
@@ -119,6 +122,31 @@ def search_plane(
         filtered=filtered,
         mesh=sky.mesh,
     )
+
+
+def light_plane(
+    separation: "Separation", mesh: "Plane", *, fwhm: float, filtered: bool
+) -> LazyPlane:
+    """Return the cleaned image, flattened, in sigma; with or without the filter.
+
+    Parameters
+    ----------
+    separation : Separation
+        What a method returned.
+    mesh : Plane
+        What flattening takes off, in the unit of the image.
+    fwhm : float
+        FWHM of the PSF, pixels.
+    filtered : bool
+        Apply the matched filter.
+
+    Returns
+    -------
+    LazyPlane
+        As it is searched; masked pixels NaN.
+    """
+    flat = _in_sigma(separation, _fully_cleaned(separation)[0], mesh)
+    return _filtered(flat, fwhm, separation.scale.rho_xy) if filtered else flat
 
 
 def wants_centres(separation: "Separation", settings: "FindSettings") -> bool:
@@ -169,15 +197,54 @@ def centre_search(
     Search
         Where every maximum above the threshold is a source.
     """
+    calm = 1.0
+    if separation.scale.uncertain:
+        filtered = _original_filtered(separation, light.mesh, fwhm)
+        calm = max(1.0, _scatter(filtered))
+    given = settings.threshold
+    return Search(
+        plane=centre_plane(separation, table, mesh=light.mesh, fwhm=fwhm, calm=calm),
+        threshold=(
+            centres.THRESHOLD[point(deep=settings.deep)] if given is None else given
+        ),
+        fwhm=fwhm,
+        unit="equivalent sigma of the filtered noise",
+        filtered=True,
+        mesh=light.mesh,
+        calm=calm,
+    )
+
+
+def centre_plane(
+    separation: "Separation",
+    table: Mapping[str, Any],
+    *,
+    mesh: "Plane",
+    fwhm: float,
+    calm: float,
+) -> LazyPlane:
+    """Return the evidence of centres.
+
+    Parameters
+    ----------
+    separation, table
+        As for `centre_search`.
+    mesh : Plane
+        What flattening takes off, in the unit of the image.
+    fwhm : float
+        FWHM of the PSF, pixels.
+    calm : float
+        By which the filtered noise is divided, at least 1.
+
+    Returns
+    -------
+    LazyPlane
+        As it is searched; masked pixels NaN.
+    """
     scale, flags = separation.scale, separation.flags
-    original = _in_sigma(separation, separation.photometric, light.mesh)
-    cleaned, denoised = _fully_cleaned(separation)
-    if denoised:
-        quiet = _in_sigma(separation, cleaned, light.mesh)
-        original = _compact(original, quiet, fwhm)
-    filtered = _filtered(original, fwhm, scale.rho_xy)
+    filtered = _original_filtered(separation, mesh, fwhm)
     if scale.uncertain:
-        filtered = _calmed(filtered, max(1.0, _scatter(filtered)))
+        filtered = _calmed(filtered, calm)
     significance = centres.significance(
         separation.extras[CENTRE], filtered, table,
         rho=scale.rho + UNSURE_RHO * scale.uncertain, fwhm=fwhm,
@@ -190,17 +257,18 @@ def centre_search(
         out[(bits != 0) & (bits != MaskBit.SATURATED)] = np.nan
         return out
 
-    given = settings.threshold
-    return Search(
-        plane=LazyPlane(separation.shape, evaluate),
-        threshold=(
-            centres.THRESHOLD[point(deep=settings.deep)] if given is None else given
-        ),
-        fwhm=fwhm,
-        unit="equivalent sigma of the filtered noise",
-        filtered=True,
-        mesh=light.mesh,
-    )
+    return LazyPlane(separation.shape, evaluate)
+
+
+def _original_filtered(
+    separation: "Separation", mesh: "Plane", fwhm: float
+) -> LazyPlane:
+    original = _in_sigma(separation, separation.photometric, mesh)
+    cleaned, denoised = _fully_cleaned(separation)
+    if denoised:
+        quiet = _in_sigma(separation, cleaned, mesh)
+        original = _compact(original, quiet, fwhm)
+    return _filtered(original, fwhm, separation.scale.rho_xy)
 
 
 def _fully_cleaned(separation: "Separation") -> tuple["Plane", bool]:

@@ -1,25 +1,34 @@
 """Segments: which pixels belong to sources whose places are known already."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import KDTree
 
+from bgrem_core.blockwise import BLOCK, MARGIN, blocks_of, seen
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.planes import allocate, bands
+from bgrem_core.tiles import inside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-    from bgrem_core.planes import Plane
+    from bgrem_core.planes import Block, Plane
+    from bgrem_core.tiles import Grid, Tile
 
+    Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
     Labels = NDArray[np.int32]
 
-__all__ = ["segment_facts", "segments_of"]
+__all__ = [
+    "Facts", "claimed", "facts_in", "gathered", "in_sight", "reaching",
+    "segment_facts", "segments_of",
+]  # fmt: skip
 
-BLOCK, MARGIN = 2048, 128
 NEAREST = 6
 """Sources that may claim one pixel."""
 
@@ -58,25 +67,211 @@ def segments_of(
     ndarray of int32, shape (ny, nx)
         The number k + 1 on the pixels of source k, 0 elsewhere.
     """
-    ny, nx = light.shape
-    out = allocate((ny, nx), np.int32)
-    row = np.clip(np.rint(y), 0, ny - 1).astype(int)
-    col = np.clip(np.rint(x), 0, nx - 1).astype(int)
-    for top in range(0, ny, block):
-        for left in range(0, nx, block):
-            low = max(top - margin, 0), max(left - margin, 0)
-            high = min(top + block + margin, ny), min(left + block + margin, nx)
-            near = np.flatnonzero(
-                (row >= low[0]) & (row < high[0]) & (col >= low[1]) & (col < high[1])
-            )
-            part = np.asarray(light[low[0] : high[0], low[1] : high[1]], np.float32)
-            labels = _claim(
-                part, row[near] - low[0], col[near] - low[1], near, threshold, fwhm
-            )
-            bottom, right = min(top + block, ny), min(left + block, nx)
-            out[top:bottom, left:right] = labels[
-                top - low[0] : bottom - low[0], left - low[1] : right - low[1]
-            ]
+    shape = (light.shape[0], light.shape[1])
+    out = allocate(shape, np.int32)
+    for tile in blocks_of(shape, block=block, margin=margin):
+        near = in_sight(tile, shape, x, y)
+        out[tile.keep] = claimed(
+            light, tile, x[near], y[near], near, threshold=threshold, fwhm=fwhm
+        )
+    return out
+
+
+def in_sight(
+    tile: "Tile", shape: tuple[int, int], x: "Floats", y: "Floats"
+) -> "NDArray[np.intp]":
+    """Return which places lie in what a block reads."""
+    row, col = _pixels(shape, x, y)
+    rows, cols = seen(tile, shape)
+    return np.flatnonzero(
+        (row >= rows.start)
+        & (row < rows.stop)
+        & (col >= cols.start)
+        & (col < cols.stop)
+    )
+
+
+def claimed(
+    light: "Plane",
+    tile: "Tile",
+    x: "Floats",
+    y: "Floats",
+    source: "NDArray[np.intp]",
+    *,
+    threshold: float,
+    fwhm: float,
+) -> "Labels":
+    """Give the pixels of light that a block keeps to sources.
+
+    Parameters
+    ----------
+    light : Plane
+        (ny, nx) of the frame.
+    tile : Tile
+        The block.
+    x, y : ndarray, shape (n,)
+        Places `in_sight`.
+    source : ndarray of int, shape (n,)
+        Number of each, from 0.
+    threshold, fwhm
+        As for `segments_of`.
+
+    Returns
+    -------
+    ndarray of int32
+        Of the shape of ``tile.keep``: the number k + 1 on the pixels of source k.
+    """
+    shape = (light.shape[0], light.shape[1])
+    read = seen(tile, shape)
+    row, col = _pixels(shape, x, y)
+    labels = _claim(
+        np.asarray(light[read], np.float32), row - read[0].start,
+        col - read[1].start, source, threshold, fwhm,
+    )  # fmt: skip
+    return labels[inside(read, tile.keep)]
+
+
+def _pixels(
+    shape: tuple[int, int], x: "Floats", y: "Floats"
+) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+    row = np.clip(np.rint(y), 0, shape[0] - 1).astype(np.intp)
+    return row, np.clip(np.rint(x), 0, shape[1] - 1).astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Facts:
+    """What the pixels of some sources say of them, in one piece of a frame.
+
+    Attributes
+    ----------
+    label : ndarray of int, shape (n,)
+        The sources that have pixels here or touch the piece, without repeats.
+    flags : ndarray of int32, shape (n,)
+        `SourceFlag`: EDGE, BLENDED (touches another source), MASKED (touches masked
+        pixels), TRUNCATED (its light goes on beyond the piece, and is nobody's there).
+    npix : ndarray of int64, shape (n,)
+        Pixels here.
+    low, high : ndarray of int, shape (n, 2)
+        First row and column of them, and those after the last; high = 0 without any.
+    """
+
+    label: "NDArray[np.intp]"
+    flags: "Labels"
+    npix: "NDArray[np.int64]"
+    low: "NDArray[np.intp]"
+    high: "NDArray[np.intp]"
+
+
+def facts_in(
+    segm: "Plane", light: "Plane", keep: "Block", *, threshold: float = np.inf
+) -> Facts:
+    """Return what the pixels of a piece of a frame say of their sources.
+
+    Parameters
+    ----------
+    segm : Plane
+        Labels as from `segments_of`, int32, (ny, nx).
+    light : Plane
+        (ny, nx); non-finite pixels are masked.
+    keep : tuple of slice
+        Rows and columns of the piece.
+    threshold : float, optional
+        Least light of a pixel of a source, where pieces were labelled one by one.
+
+    Returns
+    -------
+    Facts
+        Together, pieces that tile a frame see every pair of neighbours.
+    """
+    ny, nx = segm.shape
+    rows, cols = keep
+    # One line more, so that what meets across the pieces is seen.
+    wide = (
+        slice(rows.start, min(rows.stop + 1, ny)),
+        slice(cols.start, min(cols.stop + 1, nx)),
+    )
+    whole, bright = np.asarray(segm[wide]), np.asarray(light[wide])
+    own = (slice(0, rows.stop - rows.start), slice(0, cols.stop - cols.start))
+    names, inverse = np.unique(whole, return_inverse=True)
+    label = inverse.reshape(whole.shape)
+    count = len(names)
+    flags = np.zeros(count, np.int32)
+    bad, lost = ~np.isfinite(bright), (bright >= threshold) & (whole == 0)
+    lit = (bright >= threshold) & (whole > 0)
+    for one, two in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
+        a, b = label[one], label[two]
+        meet = (a != b) & (whole[one] > 0) & (whole[two] > 0)
+        flags[a[meet]] |= SourceFlag.BLENDED
+        flags[b[meet]] |= SourceFlag.BLENDED
+        flags[a[bad[two]]] |= SourceFlag.MASKED
+        flags[b[bad[one]]] |= SourceFlag.MASKED
+        flags[a[lit[one] & lost[two]]] |= SourceFlag.TRUNCATED
+        flags[b[lost[one] & lit[two]]] |= SourceFlag.TRUNCATED
+    for at, line in (
+        (rows.start == 0, label[0]),
+        (wide[0].stop == ny, label[-1]),
+        (cols.start == 0, label[:, 0]),
+        (wide[1].stop == nx, label[:, -1]),
+    ):
+        if at:
+            flags[line] |= SourceFlag.EDGE
+    low, high = np.full((count, 2), max(ny, nx)), np.zeros((count, 2), np.intp)
+    for k, box in enumerate(ndimage.find_objects(label[own] + 1, max_label=count)):
+        if box is not None:
+            low[k] = [rows.start + box[0].start, cols.start + box[1].start]
+            high[k] = [rows.start + box[0].stop, cols.start + box[1].stop]
+    some = names > 0
+    return Facts(
+        label=names[some].astype(np.intp),
+        flags=flags[some],
+        npix=np.bincount(label[own].ravel(), minlength=count)[some],
+        low=low[some],
+        high=high[some],
+    )
+
+
+def gathered(pieces: "Iterable[Facts]", number: int) -> Facts:
+    """Put together what the pieces of a frame say of sources 1 to `number`."""
+    out = Facts(
+        label=np.arange(1, number + 1),
+        flags=np.zeros(number, np.int32),
+        npix=np.zeros(number, np.int64),
+        low=np.full((number, 2), np.iinfo(np.intp).max),
+        high=np.zeros((number, 2), np.intp),
+    )
+    for piece in pieces:
+        k = piece.label - 1
+        out.flags[k] |= piece.flags
+        out.npix[k] += piece.npix
+        out.low[k] = np.minimum(out.low[k], piece.low)
+        out.high[k] = np.maximum(out.high[k], piece.high)
+    return out
+
+
+def reaching(facts: Facts, x: "Floats", y: "Floats", grid: "Grid") -> "Bools":
+    """Tell which sources reach further than the margin beyond their block.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of all sources.
+    x, y : ndarray, shape (n,)
+        Their places, pixels.
+    grid : Grid
+        The blocks.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True = the source may go on, and its pixels are cut there.
+    """
+    out = np.zeros(len(x), bool)
+    for axis, place in enumerate((y, x)):
+        side, length = grid.stride[axis], grid.shape[axis]
+        start = (place + 0.5).astype(np.intp) // side * side
+        low, high = start - grid.margin, start + side + grid.margin
+        out |= (facts.low[:, axis] <= low) & (low > 0)
+        out |= (facts.high[:, axis] >= high) & (high < length)
     return out
 
 
@@ -102,24 +297,10 @@ def segment_facts(
     npix : ndarray of int64, shape (number,)
         Pixels.
     """
-    npix = np.zeros(number + 1, np.int64)
-    flags = np.zeros(number + 1, np.int32)
-    ny = segm.shape[0]
-    for rows in bands(segm.shape):
-        # One row more, so that what meets across the bands is seen.
-        wide = slice(rows.start, min(rows.stop + 1, ny))
-        label, bad = segm[wide], ~np.isfinite(light[wide, :])
-        npix += np.bincount(segm[rows].ravel(), minlength=number + 1)
-        for one, two in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
-            a, b = label[one], label[two]
-            meet = (a != b) & (a > 0) & (b > 0)
-            flags[a[meet]] |= SourceFlag.BLENDED
-            flags[b[meet]] |= SourceFlag.BLENDED
-            flags[a[bad[two]]] |= SourceFlag.MASKED
-            flags[b[bad[one]]] |= SourceFlag.MASKED
-    for line in (segm[0], segm[-1], segm[:, 0], segm[:, -1]):
-        flags[line] |= SourceFlag.EDGE
-    return flags[1:], npix[1:]
+    every = slice(0, segm.shape[1])
+    pieces = (facts_in(segm, light, (rows, every)) for rows in bands(segm.shape))
+    all_of_it = gathered(pieces, number)
+    return all_of_it.flags, all_of_it.npix
 
 
 def _claim(

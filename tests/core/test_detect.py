@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from bgrem_core.blockwise import detect_blocks
 from bgrem_core.catalog import SourceFlag
-from bgrem_core.detect import detect, detect_blocks
+from bgrem_core.detect import detect
 from bgrem_core.matched import gaussian_kernel, matched_filter, weighted_noise
 from bgrem_core.maxima import find_hills
 from bgrem_core.simulate.optical import SceneSettings, correlate, draw_noise, draw_scene

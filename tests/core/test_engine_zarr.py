@@ -136,34 +136,78 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(source, whole, tmp_path,
     assert not list(tmp_path.glob(".bgrem-*"))
 
 
-@pytest.mark.parametrize("options", [GIVEN, {**GIVEN, "strength": 0.5}, None])
-def test_the_catalogue_is_that_of_the_frame_in_memory(source, tmp_path, options):
-    options = options or {"method": "mesh", "sky_scale": 64}
-    expected = bgrem_core.find_sources(bgrem_core.clean(small_field(), **options))
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Search in blocks of 96 pixels; gives how, for a frame in memory."""
+    from bgrem_core.engine import listed
+
+    monkeypatch.setattr(listed, "BLOCK", 96)
+    monkeypatch.setattr(listed, "MARGIN", 40)
+    return {"block": 96, "margin": 40}
+
+
+MESH = {"method": "mesh", "sky_scale": 64}
+
+
+@pytest.mark.parametrize(
+    ("options", "spread"),
+    [(GIVEN, True), ({**GIVEN, "strength": 0.5}, False), (MESH, True)],
+)
+def test_the_catalogue_is_that_of_the_frame_in_memory(
+    source, tmp_path, small_blocks, two_workers, options, spread
+):
+    in_memory = bgrem_core.clean(small_field(), **options)
+    expected = in_blocks(in_memory, **small_blocks)
     target, listing = tmp_path / "out.zarr", tmp_path / "list.ecsv"
-    bgrem_core.clean_zarr(source, target, catalog=listing, **options)
+    two_workers.wait_for_workers(2)
+    client = two_workers if spread else None
+    bgrem_core.clean_zarr(source, target, client=client, catalog=listing, **options)
     got = QTable.read(listing)
     assert len(got) == len(expected) > 5
     assert got.colnames == expected.colnames
     for name in got.colnames:
         values = (getattr(t[name], "value", t[name]) for t in (got, expected))
         assert same(*values), name
+    assert got.meta["negative_detections"] == expected.meta["negative_detections"]
     made = zarr.open_group(target, mode="r").attrs["provenance"]
     assert made["threshold"] == expected.meta["threshold"]
+    whole = bgrem_core.find_sources(in_memory)
+    assert np.array_equal(got["x"].value, whole["x"].value)
+    assert np.allclose(got["flux"].value, whole["flux"].value, rtol=1e-3)
     with pytest.raises(WriteError, match="exists already"):
         bgrem_core.clean_zarr(source, tmp_path / "b.zarr", catalog=listing, **options)
 
 
-def test_a_source_larger_than_the_margin_is_flagged():
-    from bgrem_core.engine.listed import reaching
+def in_blocks(separation, **blocks):
+    from bgrem_core.find import find_with_segments
+    from bgrem_core.methods.bgrem import search_options
 
-    segm = np.zeros((300, 300), np.int32)
-    segm[90:120, 40:60] = 1  # over a border of blocks, within the margin
-    segm[10:12, 70:132] = 2  # to the end of the margin
-    segm[150:155, 250:300] = 3  # to the edge of the frame
-    x, y = np.array([50.0, 80.0, 270.0]), np.array([99.0, 11.0, 152.0])
-    far = reaching(segm, x, y, block=100, margin=32)
-    assert far.tolist() == [False, True, False]
+    network = separation.provenance.method == "bgrem"
+    options = search_options(separation) if network else {}
+    return find_with_segments(separation, FindSettings(), **options, **blocks)[0]
+
+
+def test_a_cluster_that_is_lost_in_the_search_keeps_the_tiles(
+    source, tmp_path, monkeypatch
+):
+    from bgrem_core.engine import listed
+    from bgrem_core.engine.cluster import Gone
+
+    def lost(client, work, calls):
+        raise Gone("the scheduler does not answer any more", "start it again")
+        yield
+
+    options = {**MESH, "catalog": tmp_path / "list.ecsv"}
+    target = tmp_path / "out.zarr"
+    with monkeypatch.context() as patch:
+        patch.setattr(listed, "each", lost)
+        with pytest.raises(bgrem_core.BGRemError, match="all tiles are done and kept"):
+            bgrem_core.clean_zarr(source, target, **options)
+    assert not target.exists()
+    assert list(tmp_path.glob(".bgrem-*.tiles"))
+    bgrem_core.clean_zarr(source, target, **options)
+    assert len(QTable.read(tmp_path / "list.ecsv")) > 5
+    assert not list(tmp_path.glob(".bgrem-*"))
 
 
 def test_a_result_is_replaced_only_when_asked(source, tmp_path):

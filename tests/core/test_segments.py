@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from bgrem_core.segments import segments_of
+from bgrem_core.blockwise import blocks_of
+from bgrem_core.catalog import SourceFlag
+from bgrem_core.segments import (
+    facts_in,
+    gathered,
+    reaching,
+    segment_facts,
+    segments_of,
+)
 
 
 def stars(places, shape=(120, 140), sigma=2.0):
@@ -88,3 +96,36 @@ def test_a_large_galaxy_across_blocks_has_one_owner(block):
     np.testing.assert_array_equal(
         label(image, places, block=block, margin=128), label(image, places)
     )
+
+
+def test_a_source_larger_than_the_margin_is_flagged():
+    grid = blocks_of((300, 300), block=100, margin=32)
+    segm, light = np.zeros((2, 300, 300), np.int32)
+    segm[90:120, 40:60] = 1  # over a border of blocks, within the margin
+    segm[10:12, 70:132] = 2  # to the end of the margin
+    segm[150:155, 250:300] = 3  # to the edge of the frame
+    segm[200:210, 150:200] = 4  # cut at the end of a block: its light goes on
+    light[segm > 0] = 9
+    light[200:210, 200:230] = 9
+    facts = gathered(
+        [facts_in(segm, light, tile.keep, threshold=5) for tile in grid], 4
+    )
+    x, y = np.array([50.0, 80.0, 270.0, 160.0]), np.array([99.0, 11.0, 152.0, 204.0])
+    assert reaching(facts, x, y, grid).tolist() == [False, True, False, False]
+    cut = (facts.flags & SourceFlag.TRUNCATED) != 0
+    assert cut.tolist() == [False, False, False, True]
+    assert facts.npix.tolist() == [600, 124, 250, 500]
+
+
+def test_facts_of_pieces_are_those_of_the_whole():
+    draw = np.random.default_rng(2)
+    segm = (draw.integers(0, 9, (90, 70)) // 3 * draw.integers(0, 9, (90, 70))).astype(
+        np.int32
+    )
+    light = np.where(draw.random((90, 70)) < 0.05, np.nan, 1).astype(np.float32)
+    whole = segment_facts(segm, light, 16)
+    tiles = blocks_of(segm.shape, block=32, margin=0)
+    parts = gathered([facts_in(segm, light, t.keep) for t in tiles], 16)
+    assert np.array_equal(parts.flags, whole[0])
+    assert np.array_equal(parts.npix, np.bincount(segm.ravel(), minlength=17)[1:])
+    assert np.array_equal(parts.npix, whole[1])

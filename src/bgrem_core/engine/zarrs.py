@@ -1,12 +1,10 @@
 """From one zarr array to a group of them, never holding the frame."""
 
-import json
 import os
 import shutil
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import lru_cache
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from bgrem_core.catalog import find_writer, staged_catalog
+from bgrem_core.engine.cluster import Gone
 from bgrem_core.engine.extra import need
 from bgrem_core.engine.frame import done_elsewhere
+from bgrem_core.engine.left import leave, left
 from bgrem_core.engine.listed import list_sources
 from bgrem_core.engine.prepared import Prepared, prepare
 from bgrem_core.engine.skies import finished, names_of, provenance_of, sky_of
@@ -23,13 +23,11 @@ from bgrem_core.engine.store import FINISHED, Store, do_tile, opened
 from bgrem_core.engine.windows import Banded
 from bgrem_core.errors import ReadError, UsageError, WriteError
 from bgrem_core.io.target import check_target
-from bgrem_core.mesh import Mesh
-from bgrem_core.planes import constant
 from bgrem_core.progress import Progress, drain
 from bgrem_core.settings import FindSettings
 from bgrem_core.sky import Sky
 
-_SKY, _OUT = "sky.json", "out"
+_SKY, _OUT = "sky", "out"
 
 
 def clean_zarr(
@@ -57,7 +55,7 @@ def clean_zarr(
         Folder of the new group, zarr format 3: "cleaned" and "flags", in chunks of
         what a tile keeps.
     client : distributed.Client, optional
-        Whose workers do the tiles; None = this process.
+        Whose workers do the tiles and the blocks of the catalogue; None = this process.
     method : str, optional
         "bgrem" or "mesh".
     layers : bool, optional
@@ -133,10 +131,15 @@ def _steps(
         made, table = provenance_of(prepared, sky), None
         if catalog is not None:
             yield Progress(stage="find", done=0, total=1)
-            table = list_sources(store, sky, find)
+            table = list_sources(store, sky, find, client=client, rows=rows)
             made = replace(made, threshold=float(table.meta.get("threshold", nan)))
         out.attrs["provenance"] = made.as_dict()
         out.attrs["notices"] = [*prepared.scale.notices, *sky.notices]
+    except Gone as gone:
+        raise gone.said(
+            "all tiles are done and kept",
+            "then run the same again: it goes on from there",
+        ) from gone
     except BaseException:
         store.remove()
         raise
@@ -165,7 +168,7 @@ def do_last(folder: str, row: int, column: int) -> tuple[int, int]:
     tuple of int
         Row and column.
     """
-    store, sky = opened(folder), _sky_in(folder)
+    store, sky = opened(folder), left(folder, _SKY)
     prepared = store.prepared
     at = prepared.grid.tile(row, column).keep
     said = {name: store.group[name][at] for name in _said(prepared)}
@@ -251,23 +254,8 @@ def _sky(store: Store, rows: int) -> Sky:
         Banded(store.group["flags"], high, np.uint8),
         Banded(store.group["taken"], high, np.float32) if network else None,
     )
-    facts: dict[str, Any] = {"description": sky.description, "level": None}
-    if isinstance(sky.mesh, Mesh):
-        store.keep("sky", sky.mesh)
-    else:
-        facts["level"] = float(sky.mesh[0:1, 0:1][0, 0])
-    (store.folder / _SKY).write_text(json.dumps(facts))
+    leave(store, _SKY, sky)
     return sky
-
-
-@lru_cache(maxsize=4)
-def _sky_in(folder: str) -> Sky:
-    store = opened(folder)
-    facts = json.loads((store.folder / _SKY).read_text())
-    level = facts["level"]
-    known = level is not None
-    mesh = constant(level, store.prepared.grid.shape) if known else store.plane("sky")
-    return Sky(mesh=mesh, description=facts["description"])
 
 
 def _publish(store: Store, target: Path, *, overwrite: bool) -> None:

@@ -404,13 +404,16 @@ def find_segments(
     """Search the cleaned image; see `Method.find_segments`."""
     from bgrem_core.find import find_with_segments
 
+    return find_with_segments(separation, settings, **search_options(separation))
+
+
+def search_options(separation: Separation) -> dict[str, Any]:
+    """Return what the card of the model says of a search in its results."""
     card = find_card(str(separation.provenance.settings["model"]))
-    return find_with_segments(
-        separation,
-        settings,
-        threshold_of=card.threshold,
-        centre_scale=card.calibration.get("centre"),
-    )
+    return {
+        "threshold_of": card.threshold,
+        "centre_scale": card.calibration.get("centre"),
+    }
 
 
 def find(separation: Separation, settings: FindSettings) -> "QTable":
