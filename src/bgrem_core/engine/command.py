@@ -1,6 +1,6 @@
 """The command over a cluster: a file for each worker, or one file's tiles for all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from bgrem_core.engine.frame import spread
 from bgrem_core.errors import BGRemError
 from bgrem_core.flags import Request
 from bgrem_core.ledger import Ledger, facts
-from bgrem_core.progress import drain
+from bgrem_core.progress import Progress, drain
 from bgrem_core.report import Reporter
 
 One = Callable[[int, Plan, Request, Any, Any], None]
@@ -112,23 +112,32 @@ def _absolute(plan: Plan) -> Plan:
 
 
 @dataclass
-class _Recorder:
-    """Keeps what a reporter would print and a ledger would enter."""
+class _Words:
+    """In the place of a reporter: keeps what it would print."""
 
     reporter: Reporter
     lines: list[str] = field(default_factory=list)
+
+    def follow(
+        self, _source: Path, steps: Generator[Progress, None, Outcome]
+    ) -> Outcome:
+        """Run the steps of one file, without a word."""
+        return drain(steps)
+
+    def done(self, outcome: Outcome, request: Request) -> None:
+        """Keep what was assumed and what was written."""
+        self.lines.append(self.reporter.text(outcome, request))
+
+
+@dataclass
+class _Facts:
+    """In the place of a ledger: keeps what it would enter."""
+
     known: dict[str, Any] = field(default_factory=dict)
 
-    def follow(self, _source: Path, steps: Any) -> Outcome:
-        outcome: Outcome = drain(steps)
-        return outcome
-
-    def done(self, said: Any, what: Any) -> None:
-        """Hear of a file: as the ledger (number, outcome), or the reporter."""
-        if isinstance(said, int):
-            self.known = facts(what)
-        else:
-            self.lines.append(self.reporter.text(said, what))
+    def done(self, _index: int, outcome: Outcome) -> None:
+        """Keep what became of the file."""
+        self.known = facts(outcome)
 
 
 def remote(
@@ -151,10 +160,10 @@ def remote(
         The number, what is to be printed, what the ledger holds, and the error if it
         failed.
     """
-    recorder = _Recorder(reporter)
+    words, entry = _Words(reporter), _Facts()
     try:
-        one(number, plan, request, recorder, recorder)
+        one(number, plan, request, words, entry)
     except BGRemError as error:
         # Without the frames it arose in, which hold the image.
         return number, "", {}, error.with_traceback(None)
-    return number, "\n".join(recorder.lines), recorder.known, None
+    return number, "\n".join(words.lines), entry.known, None
