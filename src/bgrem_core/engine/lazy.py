@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from bgrem_core.engine.blocks import around, tile_blocks
 from bgrem_core.engine.extra import need
+from bgrem_core.engine.labelled import Labelled, filtered, labelled
 from bgrem_core.engine.measured import flags_of
 from bgrem_core.engine.models import model_of
 from bgrem_core.engine.prepared import Prepared, prepare
@@ -24,6 +26,7 @@ from bgrem_core.engine.windows import Mosaic
 from bgrem_core.image import Image
 from bgrem_core.methods.bgrem import BGRemSettings
 from bgrem_core.normalize import Scale
+from bgrem_core.photometry import DEFAULT_FWHM
 from bgrem_core.separation import Separation
 from bgrem_core.sky import Sky
 from bgrem_core.tiles import Tile
@@ -88,6 +91,51 @@ class LazySeparation:
     def residual(self) -> Array:
         """The sum of the parts."""
         return sum(self.parts.values())
+
+    @property
+    def fwhm(self) -> float:
+        """FWHM of a point source in pixels: as given, as measured, or as a guess."""
+        given = self._prepared.door.fwhm
+        known = isfinite(self.scale.fwhm)
+        return given or (self.scale.fwhm if known else DEFAULT_FWHM)
+
+    @cached_property
+    def significance(self) -> Array:
+        """S/N of a point source at each pixel of `photometric`, by a matched filter.
+
+        With a Gaussian of this `fwhm`; NaN where masked. Needs dask-image.
+        """
+        return filtered(
+            self.photometric,
+            self.extras["rms"],
+            self.flags,
+            fwhm=self.fwhm,
+            rho_xy=self.scale.rho_xy,
+        )
+
+    def labels(self, threshold: float = 5.0) -> Labelled:
+        """Label the groups of pixels whose significance reaches a threshold.
+
+        This computes: significance and `photometric` are then held in chunks, eight
+        bytes a pixel. No catalogue: nothing is parted, no local sky is taken off, no
+        light beyond the pixels is added.
+
+        Parameters
+        ----------
+        threshold : float, optional
+            Sigma of the filtered noise.
+
+        Returns
+        -------
+        Labelled
+            Its ``labels`` are a dask array, ``measure()`` gives a table.
+
+        Raises
+        ------
+        UsageError
+            The threshold is not above 0.
+        """
+        return labelled(self.significance, self.photometric, threshold)
 
     def compute(self) -> Separation:
         """Compute everything, into memory.
