@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 @pytest.fixture
 def client(two_workers):
-    two_workers.wait_for_workers(2)
+    two_workers.wait_for_workers(2, timeout=300)
     return two_workers
 
 
@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_in_the_middle_changes_no_bit(
 
     check(drained(steps(field, client, tmp_path), kill), whole)
     assert killed
-    client.wait_for_workers(2)
+    client.wait_for_workers(2, timeout=300)
     assert killed[0] not in client.run(os.getpid).values()
 
 
@@ -88,7 +88,7 @@ def threads():
 
 
 def test_each_worker_computes_with_one_thread_also_a_new_one(client):
-    client.wait_for_workers(2)
+    client.wait_for_workers(2, timeout=300)
     assert set(client.run(threads).values()) == {1}
 
 

@@ -4,14 +4,11 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from astropy.io import fits
-from clusters import same, small_field
+from clusters import same, scheduler_and_worker, small_field
 
 from bgrem_core.cli import main
 
@@ -20,7 +17,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 DATE = {"SOURCE_DATE_EPOCH": "1700000000"}
 NETWORK = ["--tile", "208", "--threads", "1", "--device", "cpu"]
-SOURCES = Path(__file__).parents[2] / "src"
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +34,7 @@ def shared(two_workers, monkeypatch):
     """Spare the start of new workers."""
     from bgrem_core.engine import command
 
-    two_workers.wait_for_workers(2)
+    two_workers.wait_for_workers(2, timeout=300)
     two_workers.run(set_date)
     asked = {}
 
@@ -112,29 +108,9 @@ def test_workers_and_a_scheduler_exclude_each_other(frames, capsys):
 
 @pytest.fixture
 def scheduler(tmp_path):
-    """A scheduler and a worker as processes: its address, and its process."""
-    environment = {**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"}
-    run = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    head = subprocess.Popen(
-        [*run, "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"],
-        stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path,
-    )  # fmt: skip
-    address = ""
-    for line in head.stderr:
-        found = re.search(r"Scheduler at:\s*(tcp://\S+)", line)
-        if found:
-            address = found[1]
-            break
-    hand = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny",
-         "--nthreads", "1", "--no-dashboard"],
-        stderr=subprocess.DEVNULL, env=environment, cwd=tmp_path,
-    )  # fmt: skip
-    yield address, head
-    for process in (head, hand):
-        process.kill()
-        process.wait()
-    head.stderr.close()
+    """The address of a scheduler with a worker, and its process."""
+    with scheduler_and_worker(tmp_path) as (address, head, _):
+        yield address, head
 
 
 def test_a_scheduler_that_is_gone_is_told_and_what_is_done_is_kept(

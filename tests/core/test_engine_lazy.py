@@ -55,7 +55,7 @@ def test_arrays_computed_alone_agree(field, whole):
 
 @pytest.mark.parametrize("options", [{}, {"norm": 0.2, "sky_scale": "none"}])
 def test_workers_compute_the_same_bits(field, two_workers, options):
-    two_workers.wait_for_workers(2)
+    two_workers.wait_for_workers(2, timeout=300)
     options = {**TILED, **options}
     lazy = bgrem_core.clean(da.from_array(field, 128), **options)
     got = two_workers.compute(lazy.cleaned).result(timeout=120)

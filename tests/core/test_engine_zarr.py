@@ -87,7 +87,7 @@ def test_the_classical_sky_from_shards_and_another_type(tmp_path, sky_scale):
 
 @pytest.mark.parametrize("stage", ["tiles", "write"])
 def test_a_killed_worker_changes_no_bit(source, whole, tmp_path, two_workers, stage):
-    two_workers.wait_for_workers(2)
+    two_workers.wait_for_workers(2, timeout=300)
     killed = []
 
     def kill(step):
@@ -159,7 +159,7 @@ def test_the_catalogue_is_that_of_the_frame_in_memory(
     in_memory = bgrem_core.clean(small_field(), **options)
     expected = in_blocks(in_memory, **small_blocks)
     target, listing = tmp_path / "out.zarr", tmp_path / "list.ecsv"
-    two_workers.wait_for_workers(2)
+    two_workers.wait_for_workers(2, timeout=300)
     client = two_workers if spread else None
     bgrem_core.clean_zarr(source, target, client=client, catalog=listing, **options)
     got = QTable.read(listing)

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from queue import Empty, Queue
+from threading import Thread
+from time import monotonic
 from typing import Any
 
 from bgrem_core.engine.extra import need
@@ -9,6 +12,10 @@ from bgrem_core.errors import BGRemError, UsageError
 
 #: Seconds that a scheduler has to answer.
 ANSWER = 10
+#: Seconds without a result after which one looks whether anybody is still at work.
+LOOK = 5
+#: Seconds of a scheduler's silence, and without any worker, after which nobody waits.
+SILENT, ALONE = 60, 600
 #: Times that a task which raised is tried again; errors of ours are not raised.
 _RETRIES = 2
 
@@ -44,25 +51,20 @@ def connect(
     ------
     UsageError
         The extra is not installed, or no scheduler answers.
+    BGRemError
+        Workers cannot be started here, or do not answer.
     """
     distributed = need("distributed")
     cluster = None
     try:
         if scheduler is None:
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                # Without a dashboard there is still a door for it.
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            )
+            cluster = _own(distributed, workers)
         client = _client(distributed, cluster or scheduler)
         try:
             from bgrem_core.engine.plugin import OneThread
 
-            client.register_plugin(OneThread())
+            # It waits for each worker, without an end of its own.
+            within(ALONE, lambda: client.register_plugin(OneThread()))
             yield client
         finally:
             with suppress(Exception):
@@ -71,6 +73,64 @@ def connect(
         if cluster is not None:
             with suppress(Exception):
                 cluster.close(timeout=ANSWER)
+
+
+def _own(distributed: Any, workers: int | None) -> Any:
+    try:
+        return distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            # Without a dashboard there is still a door for it.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        )
+    except (OSError, RuntimeError) as error:
+        raise BGRemError(
+            f"workers cannot be started here ({error})",
+            hint="try again, with fewer --workers",
+        ) from error
+
+
+def within(seconds: float, call: Callable[[], Any]) -> Any:
+    """Return what a call to a cluster gives; nobody waits longer than some seconds.
+
+    Parameters
+    ----------
+    seconds : float
+        How long it may take.
+    call : callable
+        Goes on in a thread of its own where it takes longer.
+
+    Returns
+    -------
+    object
+        Whatever `call` returns.
+
+    Raises
+    ------
+    BGRemError
+        It takes longer.
+    """
+    answer: Queue[tuple[bool, Any]] = Queue()
+
+    def ask() -> None:
+        try:
+            answer.put((True, call()))
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            answer.put((False, error))
+
+    Thread(target=ask, name="bgrem-ask", daemon=True).start()
+    try:
+        good, value = answer.get(timeout=seconds)
+    except Empty:
+        raise BGRemError(
+            f"the workers did not answer for {seconds} s", hint="start them again"
+        ) from None
+    if good:
+        return value
+    raise value
 
 
 def _client(distributed: Any, where: Any) -> Any:
@@ -106,7 +166,8 @@ def each(
     Raises
     ------
     Gone
-        The scheduler is gone, or workers died of one call again and again.
+        The scheduler is gone or silent, there are no workers, or they died of one call
+        again and again.
     BGRemError
         As `work` raises it.
     """
@@ -118,20 +179,82 @@ def each(
         return
     distributed = need("distributed")
     futures = client.map(work, *zip(*calls, strict=True), pure=False, retries=_RETRIES)
+    done: Queue[Any] = Queue()
+    for future in futures:
+        future.add_done_callback(done.put)
+    watch = _Watch(client)
     try:
-        for future in distributed.as_completed(futures, loop=client.loop):
-            yield _result(distributed, future)
+        for _ in calls:
+            yield _result(distributed, watch.wait(done), watch)
     finally:
         if client.status == "running":
             with suppress(Exception):
-                client.cancel(futures, force=True)
+                within(ANSWER, lambda: client.cancel(futures, force=True))
 
 
-def _result(distributed: Any, future: Any) -> Any:
+class _Watch:
+    """Waits for a cluster as long as somebody there is at work.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Of the cluster.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._heard = self._staffed = monotonic()
+
+    def wait(self, done: "Queue[Any]") -> Any:
+        """Return the next of what is done."""
+        while True:
+            try:
+                return done.get(timeout=LOOK)
+            except Empty:
+                self.look()
+
+    def look(self) -> None:
+        """See whether there are a scheduler and workers.
+
+        Raises
+        ------
+        Gone
+            Neither for longer than one should wait.
+        """
+        client, now = self._client, monotonic()
+        try:
+            if client.status in {"closing", "closed"}:
+                raise _lost()
+            workers = client.sync(client.scheduler.ncores, callback_timeout=LOOK)
+        except (OSError, AttributeError) as error:  # silent, or closed meanwhile
+            if now - self._heard > SILENT:
+                raise _lost() from error
+            return
+        self._heard = now
+        if workers:
+            self._staffed = now
+        elif now - self._staffed > ALONE:
+            raise Gone(
+                f"the cluster had no worker for {ALONE} s", "start workers that stay"
+            )
+
+
+def _lost() -> Gone:
+    return Gone("the scheduler does not answer any more", "start it again")
+
+
+def _result(distributed: Any, future: Any, watch: _Watch) -> Any:
     from asyncio import CancelledError
 
     try:
-        return future.result()
+        while True:
+            try:
+                return future.result(timeout=LOOK)
+            except distributed.TimeoutError:
+                # It is done, and yet on its way: ask whether anybody brings it.
+                if future.status == "error":
+                    raise  # the call's own
+                watch.look()
     except BGRemError:
         raise
     except distributed.KilledWorker as error:
@@ -140,6 +263,4 @@ def _result(distributed: Any, future: Any) -> Any:
             "use a smaller --tile or give workers more memory",
         ) from error
     except (CancelledError, distributed.CancelledError, OSError) as error:
-        raise Gone(
-            "the scheduler does not answer any more", "start it again"
-        ) from error
+        raise _lost() from error
