@@ -16,6 +16,7 @@ from bgrem_core.blockwise import (
 )
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.detect import Rules, detect
+from bgrem_core.matched import matched_filter
 
 SHAPE, BLOCK, MARGIN = (120, 150), 40, 24
 RULES = Rules(threshold=5, fwhm=3.0)
@@ -150,3 +151,16 @@ def test_the_size_of_the_blocks_changes_no_row_of_a_real_field():
         found = in_blocks(image, block=block, margin=60)
         same_rows(found, whole)
         assert np.array_equal(found.segm, whole.segm)
+
+
+@pytest.mark.parametrize("shape", [(90, 70), (12, 70), (3, 5)])
+def test_a_masked_pixel_changes_no_bit_of_the_filter_far_from_it(shape):
+    image = np.random.default_rng(3).normal(size=(90, 70)).astype(np.float32)
+    image = image[: shape[0], : shape[1]]
+    clean = matched_filter(image, fwhm=3.7)
+    # The same steps with a mask that is there but touches nothing seen here.
+    wide = np.pad(image, ((0, 0), (0, 40)))
+    wide[:, shape[1] :] = np.nan
+    holed = matched_filter(wide, fwhm=3.7)
+    assert np.array_equal(holed[:, : max(shape[1] - 8, 0)], clean[:, :-8])
+    assert np.isfinite(clean).all()
