@@ -6,11 +6,13 @@ not saturated, no artefact within their FWHM) have a flagged pixel within their 
 frames of calibration; what it does is counted on test frames.
 
 python benchmarks/optical/artefacts.py [--frames 24] [--side 1024] [--model optical]
+       [--out FILE]
 """
 
 import argparse
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from _draws import CALIBRATION, TEST, draw
@@ -91,6 +93,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--side", type=int, default=1024)
     parser.add_argument("--model", default="optical")
+    parser.add_argument("--out", type=Path, default=RESULTS / "artefacts.json")
     args = parser.parse_args()
     model = load_model(args.model, device="cpu")
     rows = look(model, CALIBRATION, args.frames, args.side)
@@ -115,8 +118,8 @@ def main() -> None:
         "calibration": {"artefact": round(least, 5)},
         "percent_flagged_error_number": table,
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "artefacts.json").write_text(json.dumps(result, indent=1) + "\n")
+    args.out.parent.mkdir(exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

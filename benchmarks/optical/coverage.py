@@ -8,6 +8,7 @@ and in the footprints of sources by their true S/N. Beside it the share for the 
 image, which has the error of the sky too.
 
 python benchmarks/optical/coverage.py [--frames 24] [--side 1024] [--model optical]
+       [--out FILE]
 """
 
 import argparse
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--side", type=int, default=1024)
     parser.add_argument("--model", default="optical")
+    parser.add_argument("--out", type=Path, default=RESULTS / "coverage.json")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = uncalibrated(args.model, Path(folder))
@@ -158,8 +160,8 @@ def main() -> None:
         "calibration": {"uncertainty": steps},
         "rows": rows,
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "coverage.json").write_text(json.dumps(result, indent=1) + "\n")
+    args.out.parent.mkdir(exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

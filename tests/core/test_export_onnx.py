@@ -78,7 +78,9 @@ def test_a_network_that_torch_cannot_export_ends_in_one_sentence(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture(scope="module", params=["optical", "optical-paper", *ALONE])
+@pytest.fixture(
+    scope="module", params=["optical", "optical-fast", "optical-paper", *ALONE]
+)
 def exported(request, tmp_path_factory):
     """Export a shipped model by the command; gives its name and the file."""
     for name in ("onnx", "onnxscript", "onnxruntime"):

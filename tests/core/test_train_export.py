@@ -169,7 +169,9 @@ def test_a_card_made_again_from_its_file_is_the_same(whole, tmp_path):
     assert again == (tmp_path / "optical.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["optical", "optical-paper", "gamma", "satellites"])
+@pytest.mark.parametrize(
+    "name", ["optical", "optical-fast", "optical-paper", "gamma", "satellites"]
+)
 def test_the_cards_that_ship_are_the_generated_ones(name):
     model = load_model(name, device="cpu")
     beside = SRC / "bgrem_core" / "weights" / f"{name}.md"

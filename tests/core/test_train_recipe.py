@@ -175,7 +175,7 @@ def test_a_model_takes_recipes_of_its_own_family(recipe, tmp_path, capsys):
     assert command.main(["gamma", *arguments]) == 2
     said = capsys.readouterr().err
     assert "a recipe of the family optical, not for gamma" in said
-    assert "use bgrem-train optical or optical-paper" in said
+    assert "use bgrem-train optical or optical-fast or optical-paper" in said
     assert not (tmp_path / "run").exists()
 
 

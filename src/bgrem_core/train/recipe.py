@@ -155,9 +155,10 @@ def shipped(model: str, name: str) -> Path:
     Parameters
     ----------
     model : str
-        ``optical``, ``optical-paper``, ``gamma``, ``gamma-paper`` or ``satellites``.
+        ``optical``, ``optical-fast``, ``optical-paper``, ``gamma``, ``gamma-paper`` or
+        ``satellites``.
     name : str
-        ``cpu`` or ``gpu``; ``long`` for ``optical``.
+        ``cpu``, ``gpu`` or ``long``; not every model has each.
 
     Returns
     -------
