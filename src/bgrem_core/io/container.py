@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, TYPE_CHECKING, Literal, Self
 
 from bgrem_core.errors import ReadError, UsageError
 from bgrem_core.io.layout import Growth
 from bgrem_core.planes import scratch_folder
+
+if TYPE_CHECKING:
+    from bgrem_core.io.wall import Wall
 
 Format = Literal["fits", "tiff", "png"]
 
@@ -61,12 +64,15 @@ class Container:
         Bytes, after decompression.
     file : file object
         Open for reading; of a compressed file the unlinked scratch copy.
+    wall : Wall or None
+        The child process that decodes what could end this one, once it is needed.
     """
 
     path: Path
     format: Format
     size: int
     file: IO[bytes]
+    wall: "Wall | None" = None
 
     def read(self, offset: int, size: int) -> bytes:
         """Return exactly `size` bytes from `offset`.
@@ -97,6 +103,8 @@ class Container:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.wall is not None:
+            self.wall.close()
         self.file.close()
 
 

@@ -1,0 +1,235 @@
+"""The wall: what decoders do to their process, they do to a child."""
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from bgrem_core.errors import ReadError
+from bgrem_core.io import open_all, open_image, wall
+from bgrem_core.io.container import open_container
+from bgrem_core.io.fits import open_rows, row_bands, scan_fits
+
+WALLED = ("HCOMPRESS_1", "PLIO_1")
+
+
+def packed(rng, kind, shape=(60, 50), dtype=np.int16, **options):
+    data = rng.integers(0, 3000, shape).astype(dtype)
+    return fits.CompImageHDU(data, compression_type=kind, **options)
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """Give the list of the processes that are started."""
+    started, popen = [], subprocess.Popen
+
+    def record(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", record)
+    return started
+
+
+@pytest.fixture
+def become(monkeypatch):
+    """Give a function that replaces what the child does with an order."""
+
+    def replace(body):
+        code = textwrap.dedent("""
+            import os, signal, sys, time
+            import numpy as np
+            from bgrem_core.io import decoder
+            real = decoder._decode
+            def decode(file, opened, order):
+            {}
+            decoder._decode = decode
+            decoder.main()
+        """).format(textwrap.indent(textwrap.dedent(body), "    "))
+        monkeypatch.setattr(wall, "_CHILD", [sys.executable, "-P", "-c", code])
+
+    return replace
+
+
+@pytest.mark.parametrize("kind", WALLED)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32])
+@pytest.mark.parametrize("tile", [(1, 50), (16, 50), (33, 20)])
+def test_pixels_are_astropys_bit_for_bit(rng, save, kind, dtype, tile):
+    if tile[0] == 1 and kind == "HCOMPRESS_1":
+        pytest.skip("HCOMPRESS packs no single rows")
+    if dtype is np.float32:
+        data = rng.normal(100, 9, (60, 50)).astype(np.float32)
+    else:
+        data = rng.integers(0, 200, (60, 50)).astype(dtype)
+    path = save(fits.CompImageHDU(data, compression_type=kind, tile_shape=tile))
+    with fits.open(path, do_not_scale_image_data=True) as hdus:
+        truth = np.array(hdus[1].data)
+    with open_container(path) as container:
+        record = scan_fits(container).records[1]
+        with open_rows(container, record) as rows:
+            assert container.wall is None
+            for part in (slice(0, 60), slice(16, 17), slice(5, 41)):
+                found = rows((), part)
+                assert found.dtype == truth.dtype
+                assert found.tobytes() == truth[part].tobytes()
+        assert container.wall is not None
+
+
+@pytest.mark.parametrize("kind", WALLED)
+def test_a_plane_of_a_cube_in_a_gzip_file(rng, save, tmp_path, kind):
+    path = save(packed(rng, kind, (3, 40, 30), tile_shape=(1, 8, 30)))
+    twice = tmp_path / "twice.fits.gz"
+    twice.write_bytes(gzip.compress(path.read_bytes()))
+    with fits.open(path) as hdus:
+        truth = np.array(hdus[1].data[2], np.float32)
+    image = open_image(twice, plane=2)
+    np.testing.assert_array_equal(image.data, truth)
+
+
+def test_one_child_serves_a_file_and_ends_with_it(rng, save, children):
+    path = save(packed(rng, "HCOMPRESS_1"), packed(rng, "PLIO_1"))
+    assert len(open_all(path)) == 2
+    (child,) = children
+    # Waited for: not left as a zombie.
+    assert child.returncode is not None
+
+
+def test_what_is_trusted_starts_no_process(rng, save, children):
+    for kind in ("RICE_1", "GZIP_1", "GZIP_2"):
+        open_image(save(packed(rng, kind)))
+    open_image(save(rng.normal(5, 1, (40, 50))))
+    assert not children
+
+
+def test_an_algorithm_that_nobody_knows_is_an_error_of_the_child(rng, save, children):
+    path = save(packed(rng, "RICE_1"))
+    path.write_bytes(path.read_bytes().replace(b"'RICE_1  '", b"'NICE_1  '"))
+    with pytest.raises(ReadError, match="NICE_1 data of HDU 1 are damaged"):
+        open_image(path)
+    assert len(children) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+class TestDeath:
+    @pytest.mark.parametrize("name", ["SIGABRT", "SIGSEGV", "SIGKILL"])
+    def test_is_an_error_that_names_the_hdu(self, rng, save, become, children, name):
+        path = save(packed(rng, "HCOMPRESS_1"))
+        become(f"os.kill(os.getpid(), signal.{name})")
+        with pytest.raises(ReadError) as caught:
+            open_image(path)
+        said = str(caught.value)
+        assert "the HCOMPRESS_1 data of HDU 1 are damaged" in said
+        assert f"{name} at rows 0 to 60" in said
+        assert said.endswith("fetch the file again")
+        (child,) = children
+        assert child.returncode == -getattr(signal, name)
+
+    def test_of_one_band_leaves_the_others(self, rng, save, become, children):
+        path = save(packed(rng, "PLIO_1", (60, 50), tile_shape=(20, 50)))
+        truth = fits.getdata(path, 1)
+        become("""
+            if order["rows"] == [20, 40]:
+                os.abort()
+            return real(file, opened, order)
+        """)
+        with open_container(path) as container:
+            record = scan_fits(container).records[1]
+            with open_rows(container, record) as rows:
+                np.testing.assert_array_equal(rows((), slice(0, 20)), truth[:20])
+                with pytest.raises(ReadError, match="at rows 20 to 40"):
+                    rows((), slice(20, 40))
+                np.testing.assert_array_equal(rows((), slice(40, 60)), truth[40:])
+        assert len(children) == 2
+
+    def test_many_times_is_enough(self, rng, save, become, children):
+        path = save(packed(rng, "PLIO_1"))
+        become("os.abort()")
+        with open_container(path) as container:
+            record = scan_fits(container).records[1]
+            with open_rows(container, record) as rows:
+                for _ in range(5):
+                    with pytest.raises(ReadError, match="SIGABRT"):
+                        rows((), slice(0, 10))
+                with pytest.raises(ReadError, match="ended 5 processes"):
+                    rows((), slice(0, 10))
+        assert len(children) == 5
+
+    def test_comes_to_a_child_that_works_without_end(
+        self, rng, save, become, monkeypatch
+    ):
+        path = save(packed(rng, "PLIO_1"))
+        monkeypatch.setattr(wall, "_SECONDS", 0)
+        become("while True: pass")
+        with pytest.raises(ReadError, match="took more than 1 s of work for rows 0"):
+            open_image(path)
+
+    def test_comes_to_a_child_that_sleeps(
+        self, rng, save, become, monkeypatch, children
+    ):
+        path = save(packed(rng, "PLIO_1"))
+        monkeypatch.setattr(wall, "_PATIENCE", 0)
+        monkeypatch.setattr(wall, "_PATIENCE_A_SECOND", 0)
+        become("time.sleep(10000)")
+        with pytest.raises(ReadError, match="took more than 0 s for rows 0"):
+            open_image(path)
+        assert children[0].returncode == -signal.SIGKILL
+
+    @pytest.mark.parametrize(
+        "lie",
+        ["os.write(answers, b'x' * 9)", "os.write(answers, b'P' + bytes(8))",
+         "os.write(answers, b'P' + b'\\xff' * 8)", "os._exit(3)"],
+    )  # fmt: skip
+    def test_comes_to_a_child_that_lies(self, rng, save, become, lie):
+        path = save(packed(rng, "PLIO_1"))
+        # The duplicate of standard output is the lowest number that was free.
+        become(f"answers = 3\n{lie}\ntime.sleep(10000)")
+        with pytest.raises(ReadError, match="ended their decoder"):
+            open_image(path)
+
+    def test_comes_with_ctrl_c_in_the_parent(self, rng, save, become, children):
+        path = save(packed(rng, "PLIO_1"))
+        become("os.kill(os.getppid(), signal.SIGINT)\ntime.sleep(10000)")
+        with pytest.raises(KeyboardInterrupt):
+            open_image(path)
+        assert children[0].returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of memory elsewhere")
+def test_a_decoder_that_takes_all_memory_is_an_error(rng, save, become):
+    path = save(packed(rng, "PLIO_1"))
+    become("np.ones(2**28)")
+    with pytest.raises(ReadError, match="need more memory than their number"):
+        open_image(path)
+
+
+def test_the_child_ends_when_nobody_can_order_any_more():
+    pipe = subprocess.PIPE
+    with subprocess.Popen(wall._CHILD, stdin=pipe, stdout=pipe) as child:
+        assert child.stdout.read(1) == b"R"
+        # As the system does when the parent dies.
+        child.stdin.close()
+        assert child.wait(timeout=300) == 0
+
+
+@pytest.mark.parametrize("command", [["/no/such/python"], [sys.executable, "-c", ""]])
+def test_a_child_that_cannot_be_started_is_told(rng, save, monkeypatch, command):
+    monkeypatch.setattr(wall, "_CHILD", command)
+    with pytest.raises(ReadError, match="cannot be started"):
+        open_image(save(packed(rng, "PLIO_1")))
+
+
+def test_a_file_that_shrinks_meanwhile_is_told(rng, save, tmp_path):
+    path = save(packed(rng, "PLIO_1", (200, 300), tile_shape=(1, 300)))
+    with open_container(path) as container:
+        record = scan_fits(container).records[1]
+        os.truncate(path, record.data + 1)
+        with open_rows(container, record) as rows:
+            last = list(row_bands(record))[-1]
+            with pytest.raises(ReadError, match="while it was read"):
+                rows((), last)
