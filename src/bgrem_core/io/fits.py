@@ -272,22 +272,23 @@ def checksum_notice(container: Container, record: HDURecord) -> str:
     str
         What is wrong, "" if nothing is or nothing is stated.
     """
-    stated = record.values.get("DATASUM")
-    complete = record.values.get("CHECKSUM")
-    if not stated and not complete:
+    # An empty text means that there is no sum; a card that cannot be read does not.
+    stated = record.values.get("DATASUM", "")
+    complete = record.values.get("CHECKSUM", "") != ""
+    if not str(stated).strip() and not complete:
         return ""
     header, data = Sum(), Sum()
     header.update(container.read(record.start, record.data - record.start))
     for offset, count in _pieces(record.data, record.size):
         data.update(container.read(offset, count))
-    wrong_data = str(stated).strip().isdecimal() and int(str(stated)) != data.value
-    if wrong_data:
+    text = str(stated).strip()
+    if text and not (text.isdecimal() and int(text) == data.value):
         return (
             f"DATASUM of HDU {record.index} is wrong: its data were changed or damaged "
             "after it was written"
         )
     if complete and (header.value + data.value) % 0xFFFFFFFF:
-        what = "its header was" if stated else "it was"
+        what = "its header was" if text else "it was"
         return f"CHECKSUM of HDU {record.index} is wrong: {what} changed since"
     return ""
 

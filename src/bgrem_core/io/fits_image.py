@@ -131,9 +131,18 @@ class _Reader:
             self._notices.append(
                 "the header holds characters that FITS does not allow; they read as '?'"
             )
-        changed = checksum_notice(self._container, record)
+        self._check_sum(self._container, record)
+        first = self._records[0]
+        if record is not first and not first.size:
+            # Its keywords stand behind those of the image.
+            self._check_sum(self._container, first)
+
+    def _check_sum(self, container: Container, record: HDURecord) -> None:
+        changed = checksum_notice(container, record)
         if changed and self._settings.strict:
             raise ReadError(changed, hint="leave out --strict to go on all the same")
+        if changed and container is not self._container:
+            changed = f"{container.path.name}: {changed}"
         self._notices.append(changed)
 
     def _pixels(self, record: HDURecord, planes: Planes) -> NDArray[np.float32]:
@@ -165,6 +174,7 @@ class _Reader:
                 return None
             record = found
         _check_fit(record, image, "mask")
+        self._check_sum(self._container, record)
         flags: NDArray[np.uint8] = allocate(image.shape[-2:], np.uint8)
         masks.flag_quality(_whole_numbers(self._container, record), flags, bits)
         which = f"bits {bits}" if bits else "any bit"
@@ -212,6 +222,7 @@ class _Reader:
         strict: bool,
     ) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
         _check_fit(record, image, "noise map")
+        self._check_sum(container, record)
         kind = kind_of(record.name)
         if kind == "sigma" and container is not self._container:
             kind = kind_of(container.path.name)

@@ -33,7 +33,7 @@ REFETCH = "fetch the file again"
 
 _CHILD = [sys.executable, "-P", "-m", "bgrem_core.io.decoder"]
 # The slowest machine decodes a million pixels a second many times over.
-_SECONDS, _PIXELS_A_SECOND = 3, 2e6
+_SECONDS, _PIXELS_A_SECOND = 2, 2e6
 # Time on the clock is no measure of work on a machine that is busy: this is for a
 # child that does not work at all, and for systems without limits.
 _PATIENCE, _PATIENCE_A_SECOND = 60, 20
@@ -188,18 +188,8 @@ class Wall:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is not None:
             return self._child
-        path = os.pathsep.join(p for p in sys.path if p)
-        # Threads of a linear algebra that nobody uses take much address space.
-        one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
         try:
-            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter
-                _CHILD,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **one, "PYTHONPATH": path},
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            self._child = _spawn()
             kind, _ = pipes.receive(_out(self._child), most=0)
         except (OSError, EOFError, ValueError) as error:
             self.close()
@@ -246,6 +236,20 @@ def wall_of(container: "Container") -> Wall:
     if container.wall is None:
         container.wall = Wall(container.read, container.size)
     return container.wall
+
+
+def _spawn() -> "subprocess.Popen[bytes]":
+    path = os.pathsep.join(p for p in sys.path if p)
+    # Threads of a linear algebra that nobody uses take much address space.
+    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+    return subprocess.Popen(  # noqa: S603 - our own interpreter
+        _CHILD,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **one, "PYTHONPATH": path},
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
 
 
 def _in(child: "subprocess.Popen[bytes]") -> IO[bytes]:
