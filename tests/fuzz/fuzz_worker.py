@@ -148,7 +148,7 @@ def commanded(path, folder):
 
 
 def look(number, seed, folder):
-    """Damage a file and open it; gives its format and what came of it."""
+    """Damage a file and open it; gives what came of it."""
     name = FORMATS[number % len(FORMATS)]
     with_sums = bool(number // len(FORMATS) % 2)
     raw, truth, sums = reference(name, folder, with_sums=with_sums)
@@ -158,7 +158,7 @@ def look(number, seed, folder):
     if number // len(FORMATS) % _EACH == 0:
         with contextlib.suppress(BGRemError):
             commanded(victim, folder / "out")
-    return name, kind
+    return kind
 
 
 _REFERENCES = {}
@@ -204,7 +204,10 @@ def report(number, seed, folder):
     faulthandler.dump_traceback_later(_STUCK, exit=True)
     said = {"number": number, "format": FORMATS[number % len(FORMATS)]}
     try:
-        _, said["outcome"] = look(number, seed, folder)
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            said["outcome"] = look(number, seed, folder)
+        if out.getvalue():
+            said["wrong"] = f"prints {out.getvalue()[:200]!r}"
     # Whatever it is, it is told, and the next one tried.
     except Exception as error:  # noqa: BLE001
         said["wrong"] = repr(error)

@@ -1,7 +1,8 @@
 """Celestial: the sky coordinates of an image, where its header has some that work."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +157,7 @@ def _build(header: "Header", path: Path | None) -> "WCS | None":
     cards = [c for c in header.cards if WCS_KEY.fullmatch(c.keyword)]
     # Only what it needs: the parser has been crashed by other cards of real headers.
     small = fits.Header([*_sizes(header), *cards])
-    with quiet():
+    with quiet(), _unlogged():
         if path is None or not _needs_tables(small):
             wcs = WCS(_without_tables(small))
         else:
@@ -168,6 +169,19 @@ def _build(header: "Header", path: Path | None) -> "WCS | None":
         middle = [(n - 1) / 2 for n in wcs.array_shape or (1, 1)]
         world = wcs.all_pix2world([middle[::-1]], 0)
     return wcs if np.isfinite(world).all() else None
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep the parser from writing to standard output, which may be that of JSON."""
+    from astropy import log
+
+    before = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _sizes(header: "Header") -> list[tuple[str, int]]:

@@ -251,10 +251,12 @@ def _jumps(
         beside = data[row[inside], column[inside]].astype(np.float64)
         value = runs.value[inside].astype(np.float64)
         rim = np.isfinite(beside) & (beside != value)
-        least = np.maximum(
-            _JUMP_STEPS * step, _JUMP_ULP * np.spacing(runs.value[inside])
-        )
-        jump = rim & (np.abs(beside - value) > least)
+        with np.errstate(invalid="ignore"):
+            # A run may be one of infinities.
+            least = np.maximum(
+                _JUMP_STEPS * step, _JUMP_ULP * np.spacing(runs.value[inside])
+            )
+            jump = rim & (np.abs(beside - value) > least)
         seen += np.bincount(label[inside], rim, count)
         far += np.bincount(label[inside], jump, count)
     return (seen > 0) & (far > seen / 2)

@@ -304,6 +304,37 @@ def test_wrong_checksums_are_said_loudly(noise, save):
     assert any("CHECKSUM of HDU 0 is wrong" in n for n in open_image(path).notices)
 
 
+@pytest.mark.parametrize("hdu", [0, 2, 3])
+def test_the_sums_of_all_that_is_used_are_compared(noise, save, hdu):
+    first = fits.PrimaryHDU(header=fits.Header({"GAIN": 2.0}))
+    path = save(
+        first,
+        fits.ImageHDU(noise, name="SCI"),
+        fits.ImageHDU(np.ones_like(noise), name="ERR"),
+        fits.ImageHDU(np.zeros(noise.shape, np.int16), name="DQ"),
+        checksum=True,
+    )
+    assert not any("SUM" in n for n in open_image(path).notices)
+    raw = bytearray(path.read_bytes())
+    with fits.open(path) as hdus:
+        # Pixels of two HDUs, a digit of the gain of the first.
+        at = hdus[hdu].fileinfo()["datLoc"] if hdu else raw.index(b"2.0")
+    raw[at] ^= 1
+    path.write_bytes(raw)
+    assert any(f"SUM of HDU {hdu} is wrong" in n for n in open_image(path).notices)
+    with pytest.raises(ReadError, match=f"SUM of HDU {hdu} is wrong"):
+        open_image(path, strict=True)
+
+
+@pytest.mark.parametrize("key", ["CHECKSUM", "DATASUM"])
+def test_a_sum_that_cannot_be_read_is_a_wrong_one(noise, save, key):
+    path = save(noise, checksum=True)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(key.encode()) + 10] ^= 64
+    path.write_bytes(raw)
+    assert any("SUM of HDU 0 is wrong" in n for n in open_image(path).notices)
+
+
 def test_a_reduced_file_does_not_read_the_next_hdu(noise, save):
     path = save(fits.PrimaryHDU(noise), fits.ImageHDU(noise + 1, name="B"))
     path.write_bytes(path.read_bytes()[:-3000])
