@@ -1,5 +1,6 @@
 # make demo    set up, clean one real telescope frame, say what was found
 # make test    set up, run all checks and all tests
+# make fuzz    read damaged files for an hour, from a seed that is new each time
 # make voila   set up, open the app for visitors in a browser, on sample frames
 # make test-hostile   all tests offline, without a home, in the C locale, in odd paths
 # None does anything twice: what is installed is remembered by stamp files in .venv.
@@ -7,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo voila test test-hostile lint docs images clean
+.PHONY: help demo voila test test-hostile fuzz lint docs images clean
 
 PYTHON ?= python3
 # Extra flags for pip, such as an index that has the CPU build of torch.
@@ -15,6 +16,8 @@ PIP_FLAGS ?=
 # Extra flags for pytest: make test PYTEST_FLAGS="-k sky -x"
 PYTEST_FLAGS ?=
 DEMO_FOLDER ?= demo-output
+FUZZ_SECONDS ?= 3600
+FUZZ_SEED := $(or $(FUZZ_SEED),$(shell date +%s))
 # Extra flags for Voila: make voila VOILA_FLAGS="--no-browser --port=9000"
 VOILA_FLAGS ?=
 
@@ -48,6 +51,11 @@ test-hostile: .venv/installed-test
 	    IPYTHONDIR="$(CURDIR)/.make/ipython" \
 	    LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 \
 	    $(BIN)/python -m pytest --basetemp="$(HOSTILE)/tests" $(PYTEST_FLAGS)
+
+# The same again: make fuzz FUZZ_SEED=7; shorter: make fuzz FUZZ_SECONDS=600
+fuzz: .venv/installed-test
+	BGREM_FUZZ_SECONDS=$(FUZZ_SECONDS) BGREM_FUZZ_SEED=$(FUZZ_SEED) \
+	    $(BIN)/python -m pytest tests/fuzz $(PYTEST_FLAGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

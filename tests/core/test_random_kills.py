@@ -132,7 +132,8 @@ def test_two_writers_without_a_lock_leave_one_whole_file_at_any_time(tmp_path):
     target.write_bytes(contents[0])
     code = """
         import sys
-                print("ready", flush=True)
+        from bgrem_core.io.atomic import atomic_write
+        print("ready", flush=True)
         sys.stdin.readline()
         data = bytes([int(sys.argv[1])]) * 300_000
         for _ in range(100):

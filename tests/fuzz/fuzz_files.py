@@ -1,5 +1,6 @@
 """Small files of each format, made when they are needed, and seeded damage to them."""
 
+import gzip
 import io
 
 import numpy as np
@@ -14,7 +15,7 @@ _TILED = {
     "hcompress": "HCOMPRESS_1",
     "plio": "PLIO_1",
 }
-FORMATS = ("plain", "integer", *_TILED, "table", "mef")
+FORMATS = ("plain", "integer", "gz", *_TILED, "table", "mef")
 
 _CARDS = {
     "OBJECT": "a field", "BUNIT": "adu", "GAIN": 1.5, "EXPTIME": 30.0,
@@ -29,7 +30,8 @@ def intact(name, *, sums):
     """Return the bytes of a good file, with CHECKSUM and DATASUM or without."""
     stream = io.BytesIO()
     fits.HDUList(_hdus(name)).writeto(stream, checksum=sums)
-    return stream.getvalue()
+    raw = stream.getvalue()
+    return gzip.compress(raw, mtime=0) if name == "gz" else raw
 
 
 def _hdus(name):
@@ -37,7 +39,7 @@ def _hdus(name):
     real = rng.normal(1000, 12, SHAPE).astype(np.float32)
     whole = np.round(real).astype(np.int16)
     header = fits.Header(_CARDS)
-    if name == "plain":
+    if name in {"plain", "gz"}:
         return [fits.PrimaryHDU(real, header)]
     if name == "integer":
         hdu = fits.PrimaryHDU(whole, header)
@@ -85,7 +87,9 @@ def _bit(rng):
 
 
 def _cards(raw):
-    """Return where the bytes of headers lie that are not blank padding."""
+    """Return where the bytes of the cards lie; of a packed file, its first bytes."""
+    if not raw.startswith(b"SIMPLE"):
+        return np.arange(20)
     found, inside = [], False
     for at in range(0, len(raw), 80):
         card = bytes(raw[at : at + 80])

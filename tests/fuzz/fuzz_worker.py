@@ -35,6 +35,8 @@ from bgrem_core.io.fits import checksum_notice, scan_fits
 SECONDS = 5
 MEMORY = 10**9
 _STUCK = 300
+# Cut between two HDUs, or where one begins, a file is told from a whole one by this.
+_CUT = ("after the last HDU are left out", "is not filled up")
 # A run of the command costs as much as twenty looks at a file.
 _EACH = 20
 
@@ -102,15 +104,18 @@ def outcome(path, truth, *, sums):
     except BGRemError as error:
         if "\n" in str(error) or not error.sentence:
             raise WrongError(f"no sentence: {error!r}") from error
-        return f"error {error.code}"
+        died = "ended their decoder" in error.sentence
+        return "child died" if died else f"error {error.code}"
     if found == truth:
         return "same"
-    told = any("SUM of HDU" in notice for notice in image.notices)
-    if not sums:
-        return "silent"
-    if told:
+    if any("SUM of HDU" in notice for notice in image.notices):
         refused(path)
         return "caught"
+    if any(words in notice for notice in image.notices for words in _CUT):
+        return "cut"
+    if not sums:
+        return "silent"
+    # The damage took the card itself.
     if sums_of(path) < sums:
         return "sum gone"
     raise WrongError("pixels differ, and no CHECKSUM was found wrong")

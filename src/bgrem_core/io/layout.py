@@ -148,9 +148,13 @@ def scan(read: Callable[[int, int], bytes], size: int) -> Layout:
             raise _truncated(size, data + length)
         records.append(record)
         offset = record.end
+    rest = read(offset, max(0, min(BLOCK, size - offset)))
+    if rest.startswith(b"XTENSION") and len(rest) < BLOCK:
+        # What follows is no rubbish, but what is left of an HDU.
+        _read_header(read, offset, size, len(records))
     if offset > size:
         notices.append("the last block of the file is not filled up to 2880 bytes")
-    elif read(offset, min(BLOCK, size - offset)).strip(b"\0 "):
+    elif rest.strip(b"\0 "):
         notices.append(f"{size - offset} bytes after the last HDU are left out")
     return Layout(tuple(records), tuple(notices))
 
