@@ -55,7 +55,7 @@ test-hostile: .venv/installed-test
 # The same again: make fuzz FUZZ_SEED=7; shorter: make fuzz FUZZ_SECONDS=600
 fuzz: .venv/installed-test
 	BGREM_FUZZ_SECONDS=$(FUZZ_SECONDS) BGREM_FUZZ_SEED=$(FUZZ_SEED) \
-	    $(BIN)/python -m pytest tests/fuzz $(PYTEST_FLAGS)
+	    $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/fuzz $(PYTEST_FLAGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -163,7 +163,7 @@ class Wall:
             raise
         except BaseException:
             # Ctrl-C, or a file that vanished: half a message is under way.
-            child.kill()
+            self.close()
             raise
         finally:
             timer.cancel()
@@ -191,7 +191,7 @@ class Wall:
         try:
             self._child = _spawn()
             kind, _ = pipes.receive(_out(self._child), most=0)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, TypeError) as error:
             self.close()
             raise _unstartable() from error
         except BaseException:

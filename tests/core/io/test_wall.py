@@ -217,7 +217,9 @@ def test_the_child_ends_when_nobody_can_order_any_more():
         assert child.wait(timeout=300) == 0
 
 
-@pytest.mark.parametrize("command", [["/no/such/python"], [sys.executable, "-c", ""]])
+@pytest.mark.parametrize(
+    "command", [["/no/such/python"], [sys.executable, "-c", ""], [None]]
+)
 def test_a_child_that_cannot_be_started_is_told(rng, save, monkeypatch, command):
     monkeypatch.setattr(wall, "_CHILD", command)
     with pytest.raises(ReadError, match="cannot be started"):
