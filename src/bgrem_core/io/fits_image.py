@@ -96,6 +96,7 @@ class _Reader:
         self._settings = settings
         self._notices = list(notices)
         self._assumed: list[str] = []
+        self._compared: set[int] = set()
 
     def read(self, record: HDURecord, assumed: str, mask: AnyArray | None) -> Opened:
         values = {**self._records[0].values, **record.values}
@@ -136,8 +137,18 @@ class _Reader:
         if record is not first and not first.size:
             # Its keywords stand behind those of the image.
             self._check_sum(self._container, first)
+        if record.name.upper() == "SCI":
+            # Damage may have taken the name, or the kind, of its mask or noise map.
+            for other in self._records[record.index + 1 :]:
+                if other.name.upper() == "SCI":
+                    break
+                self._check_sum(self._container, other)
 
     def _check_sum(self, container: Container, record: HDURecord) -> None:
+        if container is self._container:
+            if record.index in self._compared:
+                return
+            self._compared.add(record.index)
         changed = checksum_notice(container, record)
         if changed and self._settings.strict:
             raise ReadError(changed, hint="leave out --strict to go on all the same")

@@ -326,6 +326,23 @@ def test_the_sums_of_all_that_is_used_are_compared(noise, save, hdu):
         open_image(path, strict=True)
 
 
+def test_a_mask_that_lost_its_name_is_noticed_by_its_sum(noise, save):
+    quality = np.ones(noise.shape, np.int16)
+    path = save(
+        fits.ImageHDU(noise, name="SCI"),
+        fits.ImageHDU(quality, name="DQ"),
+        fits.ImageHDU(noise, name="SCI", ver=2),
+        checksum=True,
+    )
+    path.write_bytes(path.read_bytes().replace(b"'DQ      '", b"'DP      '"))
+    image = open_image(path, hdu="SCI,1")
+    assert [n for n in image.notices if "SUM" in n] == [
+        "CHECKSUM of HDU 2 is wrong: its header was changed since"
+    ]
+    # It belongs to the other one.
+    assert not any("SUM" in n for n in open_image(path, hdu="SCI,2").notices)
+
+
 @pytest.mark.parametrize("key", ["CHECKSUM", "DATASUM"])
 def test_a_sum_that_cannot_be_read_is_a_wrong_one(noise, save, key):
     path = save(noise, checksum=True)
