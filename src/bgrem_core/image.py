@@ -47,6 +47,8 @@ class Origin:
         axis first; () for a plain two-dimensional image.
     shape : tuple of int
         Shape of the whole stored array.
+    salvaged : bool
+        Opened with `salvage`: the file may be cut off or damaged.
     """
 
     path: Path | None = None
@@ -55,6 +57,7 @@ class Origin:
     extname: str = ""
     index: tuple[int, ...] = ()
     shape: tuple[int, ...] = ()
+    salvaged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

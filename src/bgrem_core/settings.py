@@ -36,6 +36,8 @@ class OpenSettings:
         Magnitude zero point.
     strict : bool
         Refuse a file whose checksum is wrong.
+    salvage : bool
+        Keep what can be read of a file that is cut off or damaged; the rest is NaN.
     """
 
     hdu: str | None = option(
@@ -72,6 +74,11 @@ class OpenSettings:
         default=False,
         help="refuse a file whose CHECKSUM or DATASUM is wrong",
         steers=True,
+    )
+    salvage: bool = option(
+        default=False,
+        help="keep what can be read of a FITS file that is cut off or has damaged "
+        "tiles; the rest is NaN and masked",
     )
 
     def __post_init__(self) -> None:

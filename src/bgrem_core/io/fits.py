@@ -23,14 +23,13 @@ from bgrem_core.io.layout import (
     scan,
 )
 from bgrem_core.io.packed import open_packed
-from bgrem_core.io.pixels import rows_at_once
 from bgrem_core.io.wall import REFETCH, Order, wall_of
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-#: ``rows(index, rows)``: stored numbers of some rows of the plane at ``index``.
-Rows = Callable[[tuple[int, ...], slice], AnyArray]
+#: ``rows(index, rows, cols)``: stored numbers of a block of the plane at ``index``.
+Rows = Callable[[tuple[int, ...], slice, slice], AnyArray]
 
 _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 # Algorithms whose decoders stay within their buffers, whatever they read; all others
@@ -48,15 +47,20 @@ _FIRST, _LAST = ord(" "), ord("~")
 _STRUCTURE = re.compile(r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT")
 
 
-def scan_fits(container: Container) -> Layout:
-    """Find the HDUs of an open FITS file.
+def scan_fits(container: Container, *, salvage: bool = False) -> Layout:
+    """Find the HDUs of an open FITS file; salvaged, also of one that is cut off.
 
     Raises
     ------
     ReadError
         The file is damaged or cut off.
     """
-    return scan(container.read, container.size)
+    return scan(container.read, container.size, salvage=salvage)
+
+
+def is_whole(container: Container, record: HDURecord) -> bool:
+    """Whether all data that an HDU states are in the file."""
+    return record.data + record.size <= container.size
 
 
 def bitpix(record: HDURecord) -> int:
@@ -87,8 +91,8 @@ def open_rows(container: Container, record: HDURecord) -> Iterator[Rows]:
     Yields
     ------
     callable
-        ``rows(index, rows)`` gives stored numbers, shape (rows, nx), of the plane at
-        `index` of the leading axes; big-endian or native, BSCALE and BZERO not applied.
+        ``rows(index, rows, cols)`` gives stored numbers of the plane at `index` of the
+        leading axes; big-endian or native, BSCALE and BZERO not applied.
 
     Raises
     ------
@@ -103,27 +107,15 @@ def open_rows(container: Container, record: HDURecord) -> Iterator[Rows]:
     shape = record.shape
     width = shape[-1]
 
-    def plain(index: tuple[int, ...], rows: slice) -> AnyArray:
+    def plain(index: tuple[int, ...], rows: slice, cols: slice) -> AnyArray:
         plane = int(np.ravel_multi_index(index, shape[:-2])) if index else 0
         first = plane * shape[-2] + rows.start
         count = (rows.stop - rows.start) * width
         offset = record.data + first * width * dtype.itemsize
         stored = container.read(offset, count * dtype.itemsize)
-        return np.frombuffer(stored, dtype).reshape(-1, width)
+        return np.frombuffer(stored, dtype).reshape(-1, width)[:, cols]
 
     yield plain
-
-
-def row_bands(record: HDURecord) -> Iterator[slice]:
-    """Yield slices of rows that suit how the image is stored."""
-    ny, nx = record.shape[-2:]
-    step = rows_at_once(nx)
-    if record.kind == "compressed":
-        height = record.values.get("ZTILE2", 1)
-        tile = height if isinstance(height, int) and height > 0 else 1
-        step = max(tile, step // tile * tile)
-    for start in range(0, ny, step):
-        yield slice(start, min(start + step, ny))
 
 
 @contextmanager
@@ -133,18 +125,19 @@ def _decoder(container: Container, record: HDURecord) -> Iterator[Rows]:
         with _damage(record):
             order = _order(record, str(kind))
 
-        def walled(index: tuple[int, ...], rows: slice) -> AnyArray:
+        def walled(index: tuple[int, ...], rows: slice, cols: slice) -> AnyArray:
             with _damage(record):
-                return wall_of(container).rows(replace(order, index=index, rows=rows))
+                wanted = replace(order, index=index, rows=rows)
+                return wall_of(container).rows(wanted)[:, cols]
 
         yield walled
         return
     with _damage(record), quiet():
         hdu = open_packed(container.file, record.index, record.shape, kind)
 
-    def here(index: tuple[int, ...], rows: slice) -> AnyArray:
+    def here(index: tuple[int, ...], rows: slice, cols: slice) -> AnyArray:
         with _damage(record), quiet():
-            return np.asarray(hdu.section[(*index, rows, slice(None))])
+            return np.asarray(hdu.section[(*index, rows, cols)])
 
     yield here
 

@@ -15,23 +15,27 @@ from bgrem_core.io.axes import Planes, check_size, choose_planes
 from bgrem_core.io.choose import choose, find, is_image, science, sibling
 from bgrem_core.io.container import Container, open_container
 from bgrem_core.io.fits import (
+    Rows,
     bitpix,
     checksum_notice,
     header_of,
     is_ascii,
+    is_whole,
     open_rows,
-    row_bands,
     scan_fits,
 )
 from bgrem_core.io.frame import Frame, assemble, refuse_mosaic, reserve
 from bgrem_core.io.layout import HDURecord
 from bgrem_core.io.pixels import Filler, scaling_of
 from bgrem_core.io.sigma import Sigma, kind_of, make_sigma
+from bgrem_core.io.stored import Band, stored_bands
 from bgrem_core.planes import allocate
 from bgrem_core.settings import OpenSettings
 
 # Pixels that a byte of compressed data can stand for, at the most.
 _MOST_PIXELS = 20_000
+# A pixel whose data quality is lost is not to be trusted.
+_ALL_BITS = -1
 _WITH_HDU = re.compile(r"(?P<path>.+)\[(?P<hdu>[^\[\]]+)\]$")
 
 
@@ -59,7 +63,7 @@ def open_fits(
     UsageError, ReadError, ImageError
         As `open_image`.
     """
-    layout = scan_fits(container)
+    layout = scan_fits(container, salvage=settings.salvage)
     record, assumed = choose(layout.records, settings.hdu)
     reader = _Reader(container, layout.records, settings, layout.notices)
     return reader.read(record, assumed, mask)
@@ -67,7 +71,7 @@ def open_fits(
 
 def open_every(container: Container, settings: OpenSettings) -> list[Opened]:
     """Read every science image of a FITS file; those that cannot be used are named."""
-    layout = scan_fits(container)
+    layout = scan_fits(container, salvage=settings.salvage)
     opened: list[Opened] = []
     failed: list[tuple[HDURecord, ImageError]] = []
     for record in science(layout.records):
@@ -116,6 +120,7 @@ class _Reader:
                 hdu=record.index,
                 extname=record.name,
                 shape=record.shape,
+                salvaged=self._settings.salvage,
             ),
             values=values,
             header=header_of(record),
@@ -149,6 +154,8 @@ class _Reader:
             if record.index in self._compared:
                 return
             self._compared.add(record.index)
+        if not is_whole(container, record):
+            return
         changed = checksum_notice(container, record)
         if changed and self._settings.strict:
             raise ReadError(changed, hint="leave out --strict to go on all the same")
@@ -164,11 +171,22 @@ class _Reader:
         filler = Filler(shape, scaling)
         with open_rows(self._container, record) as stored:
             for k, index in enumerate(planes.indices):
-                for rows in row_bands(record):
-                    filler.put((k, rows), stored(index, rows))
+                for rows, values, lost in self._bands(stored, record, index):
+                    filler.put((k, rows), values, lost)
         data, notices = filler.finish()
         self._notices += notices
+        if filler.lost:
+            share = 100 * filler.lost / data.size
+            self._notices.append(
+                f"{filler.lost} of {data.size} pixels ({share:.2g} %) cannot be read: "
+                "they are NaN and masked (--salvage)"
+            )
         return data
+
+    def _bands(
+        self, stored: Rows, record: HDURecord, index: tuple[int, ...]
+    ) -> Iterator[Band]:
+        return stored_bands(stored, record, index, salvage=self._settings.salvage)
 
     def _quality(self, image: HDURecord) -> NDArray[np.uint8] | None:
         wanted, bits = self._settings.mask_ext, self._settings.dq_bits
@@ -187,7 +205,7 @@ class _Reader:
         _check_fit(record, image, "mask")
         self._check_sum(self._container, record)
         flags: NDArray[np.uint8] = allocate(image.shape[-2:], np.uint8)
-        masks.flag_quality(_whole_numbers(self._container, record), flags, bits)
+        masks.flag_quality(self._whole_numbers(self._container, record), flags, bits)
         which = f"bits {bits}" if bits else "any bit"
         self._assumed.append(
             f"mask from HDU {record.label}, {which} (--mask-ext, --dq-bits)"
@@ -240,7 +258,7 @@ class _Reader:
         painted: NDArray[np.uint8] = allocate(image.shape[-2:], np.uint8)
         if flags is not None:
             np.copyto(painted, flags)
-        sigma = make_sigma(_scaled(container, record), painted, kind)
+        sigma = make_sigma(self._scaled(container, record), painted, kind)
         if sigma is None:
             said = f"the noise map in HDU {record.label} has no positive value"
             if strict:
@@ -263,6 +281,37 @@ class _Reader:
                 "masked as not covered"
             )
 
+    def _pieces(self, container: Container, record: HDURecord) -> Iterator[Band]:
+        _check_compressed(record)
+        index = (0,) * (len(record.shape) - 2)
+        with open_rows(container, record) as stored:
+            yield from self._bands(stored, record, index)
+
+    def _scaled(
+        self, container: Container, record: HDURecord
+    ) -> Iterator[tuple[slice, AnyArray]]:
+        scaling = scaling_of(record.values, integer=bitpix(record) > 0)
+        for rows, stored, lost in self._pieces(container, record):
+            values = np.asarray(stored, np.float64) * scaling.scale + scaling.zero
+            if scaling.blank is not None:
+                values[stored == scaling.blank] = np.nan
+            if lost is not None:
+                values[lost] = np.nan
+            yield rows, values
+
+    def _whole_numbers(
+        self, container: Container, record: HDURecord
+    ) -> Iterator[tuple[slice, AnyArray]]:
+        zero = _offset(record.values)
+        for rows, stored, lost in self._pieces(container, record):
+            if stored.dtype.kind == "f":
+                values = np.nan_to_num(stored, nan=1).astype(np.int64)
+            else:
+                values = stored.astype(np.int64) + zero
+            if lost is not None:
+                values[lost] = _ALL_BITS
+            yield rows, values
+
 
 def _check_compressed(record: HDURecord) -> None:
     if record.kind != "compressed":
@@ -284,38 +333,6 @@ def _check_fit(record: HDURecord, image: HDURecord, what: str) -> None:
         raise ImageError(
             f"the {what} in HDU {record.label} does not fit the image {image.label}"
         )
-
-
-def _pieces(
-    container: Container, record: HDURecord
-) -> Iterator[tuple[slice, AnyArray]]:
-    _check_compressed(record)
-    index = (0,) * (len(record.shape) - 2)
-    with open_rows(container, record) as stored:
-        for rows in row_bands(record):
-            yield rows, stored(index, rows)
-
-
-def _scaled(
-    container: Container, record: HDURecord
-) -> Iterator[tuple[slice, AnyArray]]:
-    scaling = scaling_of(record.values, integer=bitpix(record) > 0)
-    for rows, stored in _pieces(container, record):
-        values = np.asarray(stored, np.float64) * scaling.scale + scaling.zero
-        if scaling.blank is not None:
-            values[stored == scaling.blank] = np.nan
-        yield rows, values
-
-
-def _whole_numbers(
-    container: Container, record: HDURecord
-) -> Iterator[tuple[slice, AnyArray]]:
-    zero = _offset(record.values)
-    for rows, stored in _pieces(container, record):
-        if stored.dtype.kind == "f":
-            yield rows, np.nan_to_num(stored, nan=1).astype(np.int64)
-        else:
-            yield rows, stored.astype(np.int64) + zero
 
 
 def _offset(values: Mapping[str, object]) -> int:

@@ -114,7 +114,9 @@ def padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def scan(read: Callable[[int, int], bytes], size: int) -> Layout:
+def scan(
+    read: Callable[[int, int], bytes], size: int, *, salvage: bool = False
+) -> Layout:
     """Find the HDUs of a FITS file.
 
     Parameters
@@ -123,11 +125,13 @@ def scan(read: Callable[[int, int], bytes], size: int) -> Layout:
         ``read(offset, size)`` gives bytes of the file.
     size : int
         Bytes in the file.
+    salvage : bool, optional
+        Keep what there is of a file that is cut off, or damaged behind its first HDU.
 
     Returns
     -------
     Layout
-        At least the primary HDU.
+        At least the primary HDU. Salvaged, the last may state more data than there are.
 
     Raises
     ------
@@ -137,26 +141,39 @@ def scan(read: Callable[[int, int], bytes], size: int) -> Layout:
     records: list[HDURecord] = []
     notices = []
     offset = 0
-    while offset + BLOCK <= size or not records:
+    while offset < size or not records:
         head = read(offset, min(BLOCK, size - offset))
         if records and not head.startswith(b"XTENSION"):
             break
-        cards, data = _read_header(read, offset, size, len(records))
-        length = data_size(card_values(cards), len(records))
-        record = HDURecord(len(records), offset, data, length, cards)
-        if data + length > size:
-            raise _truncated(size, data + length)
+        try:
+            record = _record(read, offset, size, len(records))
+        except ReadError as error:
+            if not salvage or not records:
+                raise
+            notices.append(f"{error.sentence}: left out, with all that follows")
+            return Layout(tuple(records), tuple(notices))
+        if record.data + record.size > size:
+            short = _truncated(size, record.data + record.size)
+            if not salvage:
+                raise short
+            notices.append(f"{short.sentence}, within HDU {record.index}")
+            return Layout((*records, record), tuple(notices))
         records.append(record)
         offset = record.end
     rest = read(offset, max(0, min(BLOCK, size - offset)))
-    if rest.startswith(b"XTENSION") and len(rest) < BLOCK:
-        # What follows is no rubbish, but what is left of an HDU.
-        _read_header(read, offset, size, len(records))
     if offset > size:
         notices.append("the last block of the file is not filled up to 2880 bytes")
     elif rest.strip(b"\0 "):
         notices.append(f"{size - offset} bytes after the last HDU are left out")
     return Layout(tuple(records), tuple(notices))
+
+
+def _record(
+    read: Callable[[int, int], bytes], offset: int, size: int, index: int
+) -> HDURecord:
+    cards, data = _read_header(read, offset, size, index)
+    length = data_size(card_values(cards), index)
+    return HDURecord(index, offset, data, length, cards)
 
 
 def data_size(values: dict[str, Value], index: int) -> int:
@@ -278,7 +295,7 @@ def _truncated(size: int, wanted: int) -> ReadError:
     share = 100 * size / wanted
     return ReadError(
         f"the file ends at byte {size} of {wanted} ({share:.0f} %)",
-        hint="was the download or copy cut off?",
+        hint="was the download or copy cut off? --salvage keeps what is there",
     )
 
 
@@ -298,7 +315,9 @@ def _read_header(
         raise ReadError(f"the header of HDU {index} has no END card", hint=_DAMAGED)
     raise ReadError(
         f"the file ends at byte {size}, within the header of HDU {index}",
-        hint="was the download or copy cut off?",
+        hint="was the download or copy cut off? --salvage keeps what is there"
+        if index
+        else "was the download or copy cut off?",
     )
 
 

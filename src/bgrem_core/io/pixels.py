@@ -84,18 +84,38 @@ class Filler:
     ----------
     out : ndarray of float32
         The values so far.
+    lost : int
+        How many could not be read.
     """
 
     def __init__(self, shape: tuple[int, ...], scaling: Scaling | None = None) -> None:
         self.out: NDArray[np.float32] = allocate(shape)
         self._scaling = scaling or Scaling()
+        self.lost = 0
         self._largest = 0.0
         self._finite = False
         self._rounded = False
 
-    def put(self, key: tuple[int | slice, ...], stored: AnyArray) -> None:
-        """Convert stored numbers of any real type and byte order into ``out[key]``."""
+    def put(
+        self,
+        key: tuple[int | slice, ...],
+        stored: AnyArray,
+        lost: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Convert stored numbers of any real type and byte order into ``out[key]``.
+
+        Where they are `lost`, the value is NaN.
+        """
         target = self.out[key]
+        if lost is None:
+            self._fill(target, stored)
+            return
+        rest = np.empty(int(lost.size - lost.sum()), np.float32)
+        self._fill(rest, stored[~lost])
+        target[~lost], target[lost] = rest, np.nan
+        self.lost += int(lost.sum())
+
+    def _fill(self, target: NDArray[np.float32], stored: AnyArray) -> None:
         values = stored
         with np.errstate(over="ignore", invalid="ignore"):
             if not self._scaling.trivial:

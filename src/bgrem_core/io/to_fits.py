@@ -7,7 +7,7 @@ from typing import IO, Self
 from bgrem_core.errors import WriteError
 from bgrem_core.io.choose import LAYER_KEY
 from bgrem_core.io.container import Container, open_container
-from bgrem_core.io.fits import plain_cards, scan_fits
+from bgrem_core.io.fits import is_whole, plain_cards, scan_fits
 from bgrem_core.io.hdu import NewHDU, array_cards, replace_image, write_hdu
 from bgrem_core.io.layers import cleaned_hdu, layer_hdus, result_cards
 from bgrem_core.io.layout import HDURecord, card_key
@@ -91,14 +91,17 @@ class Plan:
         file.write(bytes(record.end - there))
 
     def _from_file(self, source: Container) -> None:
-        records = scan_fits(source).records
+        salvaged = self._products[0].origin.salvaged
+        records = scan_fits(source, salvage=salvaged).records
         replaced = {p.origin.hdu: p for p in self._products}
         names = Counter((r.name.upper(), r.version) for r in records)
         layers: list[NewHDU] = []
         for record in records:
             product = replaced.pop(record.index, None)
             if product is None:
-                self._items.append(record)
+                # Of a file that is cut off, the door has said what is missing.
+                if is_whole(source, record):
+                    self._items.append(record)
                 continue
             if record.shape != product.origin.shape:
                 raise WriteError(
