@@ -17,6 +17,7 @@ LAYER_KEY = "BGRLAYER"
 _AUXILIARY = frozenset({
     "DQ", "ERR", "ERROR", "MASK", "MSK", "UNCERT", "WHT", "WEIGHT", "WGT", "VAR",
     "VARIANCE", "IVAR", "INVVAR", "BPM", "FLAGS", "CTX", "EXP", "SEGM", "PSF",
+    "WCSDVARR", "D2IMARR",
 })  # fmt: skip
 _FLAT = 2
 #: Cuts a patch out of a list of photons; the two names of files stand for the user's.

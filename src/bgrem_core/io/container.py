@@ -29,6 +29,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _GZIP = b"\x1f\x8b"
 _BZIP = b"BZh"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_WRITING = "is another program writing it?"
 _CONVERT = "convert it to FITS or TIFF first"
 #: First bytes of what people take for an image, and what it is.
 _OTHERS = (
@@ -64,6 +65,8 @@ class Container:
         Bytes, after decompression.
     file : file object
         Open for reading; of a compressed file the unlinked scratch copy.
+    stamp : tuple of int
+        Size and time of the last change when it was opened.
     wall : Wall or None
         The child process that decodes what could end this one, once it is needed.
     """
@@ -72,6 +75,7 @@ class Container:
     format: Format
     size: int
     file: IO[bytes]
+    stamp: tuple[int, int]
     wall: "Wall | None" = None
 
     def read(self, offset: int, size: int) -> bytes:
@@ -90,9 +94,20 @@ class Container:
         if len(data) != size:
             raise ReadError(
                 f"the file ended at byte {offset + len(data)} while it was read",
-                hint="is another program writing it?",
+                hint=_WRITING,
             )
         return data
+
+    def check_unchanged(self) -> None:
+        """Check that nobody has written into the file since it was opened.
+
+        Raises
+        ------
+        ReadError
+            Somebody has: what was read may be of the old file and of the new one.
+        """
+        if _stamp(self.file) != self.stamp:
+            raise _changed()
 
     def __enter__(self) -> Self:
         return self
@@ -190,16 +205,28 @@ def _refuse_special(mode: int) -> None:
 
 
 def _identify(path: Path, file: IO[bytes]) -> Container:
-    size = os.fstat(file.fileno()).st_size
+    stamp = _stamp(file)
     start = file.read(512)
     if not start:
         raise ReadError("the file is empty", hint="was the download cut off?")
     if start.startswith((_GZIP, _BZIP)):
         scratch = _decompress(file, start)
+        if _stamp(file) != stamp:
+            scratch.close()
+            raise _changed()
         file.close()
-        size = scratch.seek(0, os.SEEK_END)
-        return Container(path, "fits", size, scratch)
-    return Container(path, _format(path, start), size, file)
+        copied = _stamp(scratch)
+        return Container(path, "fits", copied[0], scratch, copied)
+    return Container(path, _format(path, start), stamp[0], file, stamp)
+
+
+def _stamp(file: IO[bytes]) -> tuple[int, int]:
+    about = os.fstat(file.fileno())
+    return about.st_size, about.st_mtime_ns
+
+
+def _changed() -> ReadError:
+    return ReadError("the file was changed while it was read", hint=_WRITING)
 
 
 def _format(path: Path, start: bytes) -> Format:

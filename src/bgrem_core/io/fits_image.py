@@ -229,7 +229,9 @@ class _Reader:
             if other.format != "fits":
                 raise ReadError(f"the noise map {wanted} is not a FITS file")
             record, _ = choose(scan_fits(other).records, hdu)
-            return self._use_sigma(other, record, image, flags, strict=True)
+            found = self._use_sigma(other, record, image, flags, strict=True)
+            other.check_unchanged()
+            return found
 
     def _inside(self, wanted: str) -> HDURecord | None:
         try:

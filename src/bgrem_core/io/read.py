@@ -109,9 +109,11 @@ def open_all(path: Path, settings: OpenSettings | None = None) -> list[Opened]:
 
     chosen = replace(settings or OpenSettings(), hdu=None)
     with open_container(path) as container:
-        if container.format == "fits":
-            return open_every(container, chosen)
-        return [_open(container, chosen, None)]
+        if container.format != "fits":
+            return [_open(container, chosen, None)]
+        found = open_every(container, chosen)
+        container.check_unchanged()
+        return found
 
 
 def _open(
@@ -120,10 +122,13 @@ def _open(
     if container.format == "fits":
         from bgrem_core.io.fits_image import open_fits
 
-        return open_fits(container, settings, mask=mask)
-    from bgrem_core.io.raster import open_raster
+        opened = open_fits(container, settings, mask=mask)
+    else:
+        from bgrem_core.io.raster import open_raster
 
-    return open_raster(container, settings, mask=mask)
+        opened = open_raster(container, settings, mask=mask)
+    container.check_unchanged()
+    return opened
 
 
 def _merge(settings: OpenSettings | None, options: dict[str, Any]) -> OpenSettings:
