@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import speed_figures
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/optical/results"
 PAGES = (
@@ -25,6 +27,7 @@ PAGES = (
     "docs/limits.md",
     "docs/napari.md",
     "docs/notebook.md",
+    "docs/performance.md",
     "docs/satellites.md",
     "docs/stars-published.md",
     "docs/stars.md",
@@ -210,36 +213,6 @@ def robust(result: dict[str, Any]) -> str:
     return (
         "True sources found at 10 false per Mpix, with the noise taken for 0.7 and for "
         f"1.4 times what it is: {'; '.join(said)}."
-    )
-
-
-def large(rows: list[dict[str, Any]]) -> str:
-    """Say what a large frame takes."""
-    side = max(r["size"] for r in rows)
-    bare, found = sorted(
-        (r for r in rows if r["size"] == side), key=lambda r: len(r["arguments"])
-    )
-    return (
-        f"A frame of {side} x {side} pixels took {bare['peak_anonymous_MB']} MB of own "
-        f"memory and {bare['cpu_s']:.0f} s of CPU time on one thread, "
-        f"{found['peak_anonymous_MB']} MB and {found['cpu_s']:.0f} s with a catalogue, "
-        "on a busy machine (`benchmarks/speed/large_frame.py`)."
-    )
-
-
-def memory(rows: list[dict[str, Any]]) -> str:
-    """Say for each arm what frames of several sizes take."""
-    said = []
-    for arm in dict.fromkeys(r["arm"] for r in rows):
-        own = [
-            f"{r['peak_anonymous_MB']} MB ({r['size'].replace('x', ' x ')})"
-            for r in rows
-            if r["arm"] == arm
-        ]
-        said.append(f"{arm}: {', '.join(own)}")
-    return (
-        f"Peak of own memory, one thread: {'; '.join(said)} "
-        "(`benchmarks/speed/memory.py`)."
     )
 
 
@@ -554,8 +527,6 @@ SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "sky": ("benchmark.json", sky),
     "coverage": ("coverage.json", coverage),
     "artefacts": ("artefacts.json", artefacts),
-    "large": ("../../speed/results/large_frame.json", large),
-    "memory": ("../../speed/results/memory.json", memory),
     "ablations": ("ablations.json", ablations),
     "window": ("../../napari/results/large_frame.json", window),
     "page": ("../../notebook/results/results.json", page),
@@ -570,6 +541,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "star_light": (TABLE_2, star_light),
     "removed_stars": (STARS, removed_stars),
     "removed_stars_cost": (STARS, removed_stars_cost),
+    **speed_figures.SENTENCES,
 }
 """What makes the text of each name, and from which result."""
 

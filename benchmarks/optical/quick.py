@@ -15,6 +15,8 @@ import frames
 from cache import Cache
 from detection import run_kind
 
+from bgrem_core.models import find_card
+
 ARMS = ("matched", "photutils", "optical", arms.CENTRES)
 WORK = Path(__file__).parents[2] / "runs" / "bench"
 Found = dict[str, dict[str, list[float | None]]]
@@ -59,8 +61,17 @@ def main() -> None:
     parser.add_argument("--model", default="optical")
     parser.add_argument("--kinds", nargs="+", default=list(frames.KINDS))
     parser.add_argument("--number", type=int, default=1, help="frames of each kind")
+    parser.add_argument("--usual", metavar="MODEL", help="another one, to compare with")
+    parser.add_argument("--out", type=Path, help="keep the ratios in this JSON file")
     args = parser.parse_args()
-    found(args.model, tuple(args.kinds), number=args.number)
+    kinds = tuple(args.kinds)
+    result = {"frames": args.number}
+    for key, model in (("ratios", args.model), ("usual", args.usual)):
+        if model:
+            result[key] = found(model, kinds, number=args.number)
+    if args.out:
+        result["weights"] = find_card(args.model).training["tensors"]
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

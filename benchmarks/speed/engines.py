@@ -35,7 +35,7 @@ from bgrem_core.networks import rewritten
 
 HERE = Path(__file__).parent
 SEED = 299792
-FAITHFUL, FAST = "optical-paper", "optical"
+FAITHFUL, USUAL, FAST = "optical-paper", "optical", "optical-fast"
 ORIGINAL = "original: Keras, eager"
 SHARED = Path("/usr/share/source-extractor")
 
@@ -119,9 +119,9 @@ def margin_of(network):
     return -(-network.radius // network.pooling) * network.pooling
 
 
-def torch_arms(faithful, fast, sizes):
+def torch_arms(faithful, usual, fast, sizes):
     """Yield ours: as trained and rewritten, in both precisions, with both margins."""
-    new, quick = rewritten(faithful), rewritten(fast)
+    new, optical, quick = (rewritten(n) for n in (faithful, usual, fast))
     least, wide, seam_free = sizes.overlap, sizes.tile, sizes.seam_free
     label = f"{wide} px, overlap {least}"
     yield ours(f"faithful as trained, {label}", faithful, wide, least)
@@ -129,6 +129,7 @@ def torch_arms(faithful, fast, sizes):
     yield ours(f"faithful, {label}, bf16", new, wide, least, half=True, target=3.0)
     for name, network, goals in (
         ("faithful", new, (None, None)),
+        ("optical", optical, (None, None)),
         ("fast as trained", fast, None),
         ("fast", quick, (6.0, 10.0)),
     ):
@@ -388,8 +389,9 @@ def main(argv=None):
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     sizes = TOY if args.toy else Sizes()
-    card, faithful, _ = load_network(FAITHFUL)
-    own_card, fast, _ = load_network(FAST)
+    loaded = [load_network(name) for name in (FAITHFUL, USUAL, FAST)]
+    cards, networks = ([each[k] for each in loaded] for k in (0, 1))
+    faithful = networks[0]
     original = None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -399,7 +401,7 @@ def main(argv=None):
         except OSError as error:
             said = f"skipped ({error})"
         arms = [*original.arms()] if original else []
-        arms += torch_arms(faithful, fast, sizes)
+        arms += torch_arms(*networks, sizes)
         arms += onnx_arms(sizes, folder)
         arms += scale_arms(sizes, folder)
         arms += matrix_arms(sizes)
@@ -413,7 +415,7 @@ def main(argv=None):
         "rounds": args.rounds,
         "toy": args.toy,
         "seed": SEED,
-        "weights": {c.name: c.training["tensors"] for c in (card, own_card)},
+        "weights": {c.name: c.training["tensors"] for c in cards},
         "original": said,
         "rows": rows_of(arms, times),
     }

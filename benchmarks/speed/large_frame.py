@@ -1,10 +1,13 @@
-"""Own memory and CPU time of ``bgrem`` on a frame of any size.
+"""Own memory, CPU time and wall time of ``bgrem`` on one large frame, in several ways.
 
 Makes a synthetic frame (noise, gradient, stars), runs the command in a child process,
-and samples the child's anonymous memory (RssAnon: its own, without the pages of files)
-until it ends. Prints JSON. Linux only.
+one way after the other, and samples the child's anonymous memory (RssAnon: its own,
+without the pages of files; of workers only their CPU time is counted). Prints JSON;
+--write keeps it in results/large_frame.json, beside what is there of other arms and
+sizes. Linux only.
 
-    python benchmarks/speed/large_frame.py --size 10560 --catalog
+    python benchmarks/speed/large_frame.py --size 10560 --arms fast optical --write
+    python benchmarks/speed/large_frame.py --arms "" -- --method mesh
 """
 
 import argparse
@@ -20,6 +23,21 @@ import numpy as np
 from astropy.io import fits
 
 FWHM = 4.0
+RESULTS = Path(__file__).parent / "results/large_frame.json"
+_FAST, _ONE = ["--model", "optical-fast"], ["--threads", "1"]
+
+#: Ways to clean the frame. Times of one core are those of ``fast``; workers have one
+#: thread each.
+ARMS = {
+    "fast": [*_FAST, *_ONE],
+    "fast, catalogue": [*_FAST, *_ONE, "--catalog", ".fits"],
+    "fast, two threads": [*_FAST, "--threads", "2"],
+    "fast, one worker": [*_FAST, "--workers", "1"],
+    "fast, two workers": [*_FAST, "--workers", "2"],
+    "optical": _ONE,
+    "mesh": ["--method", "mesh", *_ONE],
+    "": [],
+}
 
 
 def make_frame(path, size, seed=1, width=None):
@@ -83,21 +101,44 @@ def measure(arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", type=int, default=10560)
-    parser.add_argument("--catalog", action="store_true", help="search sources too")
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        default=["fast"],
+        choices=ARMS,
+        metavar="ARM",
+        help=f"of {', '.join(filter(None, ARMS))}",
+    )
     parser.add_argument("--folder", type=Path, help="where to work")
-    parser.add_argument("--threads", default="1")
+    parser.add_argument("--write", action="store_true", help="keep the results")
     parser.add_argument("rest", nargs="*", help="further flags of bgrem, after --")
     options = parser.parse_args()
+    rows = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder, "frame.fits")
         make_frame(path, options.size)
-        arguments = ["-f", str(path), "--threads", options.threads, *options.rest]
-        if options.catalog:
-            arguments += ["--catalog", ".fits"]
-        facts = {"size": options.size, "arguments": arguments[2:], **measure(arguments)}
-    print(json.dumps(facts, indent=2))
+        for arm in options.arms:
+            flags = [*ARMS[arm], *options.rest]
+            load = os.getloadavg()[0]
+            said = ["-f", str(path), "--quiet", "--overwrite", *flags]
+            facts = {"arm": arm, "size": options.size, "flags": flags, **measure(said)}
+            rows.append({**facts, "load_before": round(load, 1)})
+            print(json.dumps(rows[-1]), flush=True)
+            if facts["exit_code"]:
+                raise SystemExit(f"{arm} ended with {facts['exit_code']}")
+    if options.write:
+        keep(rows)
+
+
+def keep(rows):
+    """Write results beside those of other arms and sizes."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    new = {(r["arm"], r["size"]) for r in rows}
+    rows = [r for r in known if (r["arm"], r["size"]) not in new] + rows
+    rows.sort(key=lambda r: (r["size"], list(ARMS).index(r["arm"])))
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,10 +20,11 @@ RESULTS = Path(__file__).parent / "results/memory.json"
 
 #: What is run, and what it may take in MB.
 ARMS = {
-    "fast": ([], 600),
+    "fast": (["--model", "optical-fast"], 600),
+    "optical": ([], 600),
     "faithful": (["--model", "optical-paper", "-s", "1"], 1000),
     "mesh": (["--method", "mesh"], 600),
-    "fast, --resume": (["--resume"], 600),
+    "optical, --resume": (["--resume"], 600),
     "mesh, catalogue": (["--method", "mesh", "--catalog", ".fits"], 600),
 }
 

@@ -1,6 +1,5 @@
 """Cells: a plane read by slabs, each one row of mesh cells, and sums over the cells."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -264,9 +263,3 @@ def _clipped_share(clip: float) -> float:
 
     inside = erf(clip / sqrt(2))
     return 1 - 2 * clip * exp(-clip * clip / 2) / sqrt(2 * pi) / inside
-
-
-def slabs(reader: Reader, grid: Grid, *, margin: int = 0) -> Iterator[Slab]:
-    """Read all rows of cells, one after the other."""
-    for index in range(grid.count[0]):
-        yield reader.slab(grid, index, margin=margin)

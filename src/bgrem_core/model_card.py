@@ -224,9 +224,9 @@ class ModelCard:
             the logarithms, in proportion beyond them.
         """
         at, true = np.log(np.array(self.calibration["uncertainty"])).T
-        log = np.log(np.maximum(said, 1e-6))
-        ratio = np.interp(log, at, true - at)
-        width: Float = np.exp(log + ratio).astype(np.float32)
+        log = np.log(np.maximum(said, np.float32(1e-6)))
+        ratio = np.interp(log, at, true - at).astype(np.float32)
+        width: Float = np.exp(log + ratio)
         return width
 
 

@@ -5,7 +5,7 @@ Cards are read without torch; torch is imported when weights are loaded.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
@@ -139,7 +139,7 @@ class Model:
         OutOfMemory
             The tile does not fit into memory, on the CPU.
         """
-        return self.appraise(z, level, rho=rho, sigma_e=sigma_e)["noise"]
+        return self.appraise(z, level, rho=rho, sigma_e=sigma_e, heads=())["noise"]
 
     def appraise(
         self,
@@ -148,6 +148,7 @@ class Model:
         *,
         rho: float = 0.0,
         sigma_e: float | None = None,
+        heads: "Collection[str] | None" = None,
     ) -> "dict[str, Float]":
         """Predict the noise, and what else the network has to say of an image.
 
@@ -155,6 +156,8 @@ class Model:
         ----------
         z, level, rho, sigma_e
             As for `denoise`.
+        heads : collection of str, optional
+            What is wanted beside the noise; all that there is by default.
 
         Returns
         -------
@@ -181,6 +184,7 @@ class Model:
         return {
             name: meaning(name, answer[:ny, :nx])
             for name, answer in zip(self._heads, out[0], strict=True)
+            if heads is None or name == "noise" or name in heads
         }
 
     def evaluate(self, image: "Float", *rest: "Float") -> "Float":

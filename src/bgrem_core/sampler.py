@@ -62,7 +62,7 @@ def sample(
     for k, (now, after) in enumerate(pairwise(float(s) for s in sigmas)):
         x_hat = denoise(x, now)
         y_hat = x - now * x_hat
-        x = y_hat + after * x_hat
+        x = y_hat if k == last else y_hat + after * x_hat
         if watch is not None:
-            watch(y_hat if k == last else x, x_hat, now)
+            watch(x, x_hat, now)
     return cast("Array", y_hat)

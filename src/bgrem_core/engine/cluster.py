@@ -29,6 +29,14 @@ class Gone(Exception):  # noqa: N818 - never leaves the engine
         return BGRemError(f"{what}; {kept}", hint=f"{advice}, {then}")
 
 
+#: Workers of dask give memory back after every tensor, and the system clears it for
+#: the next one: half as much time again. Ours keep it, as any other process does.
+_KEEP = {
+    f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_THRESHOLD_": size
+    for name, size in (("TRIM", 2**29), ("MMAP", 2**25))
+}
+
+
 @contextmanager
 def connect(
     *, scheduler: str | None = None, workers: int | None = None
@@ -76,16 +84,19 @@ def connect(
 
 
 def _own(distributed: Any, workers: int | None) -> Any:
+    import dask
+
     try:
-        return distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            # Without a dashboard there is still a door for it.
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        )
+        with dask.config.set(_KEEP):
+            return distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                # Without a dashboard there is still a door for it.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            )
     except (OSError, RuntimeError) as error:
         raise BGRemError(
             f"workers cannot be started here ({error})",

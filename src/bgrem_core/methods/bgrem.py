@@ -39,7 +39,7 @@ from bgrem_core.methods.common import (
     working_flags,
 )
 from bgrem_core.methods.mesh import sky_scale_option
-from bgrem_core.methods.said import Said
+from bgrem_core.methods.said import HEADS, Said
 from bgrem_core.models import Model, find_card, load_model
 from bgrem_core.normalize import Scale
 from bgrem_core.options import option
@@ -254,10 +254,10 @@ class Run:
         if bad.any():
             z = fill_masked(z, bad, radius=FILL_RADIUS)
         inner = inside(wide, tile.read)
-        if self.joint_objective:
+        level = None if self.joint_objective else bright_level(z)[inner]
+        if level is None or not level.any():
             one = np.ones((1, 1), np.float32)
             return np.ascontiguousarray(z[inner]), one, 0 * one
-        level = bright_level(z)[inner]
         # Photon noise of the light that is set aside.
         spread = (
             np.sqrt(1 + level / self.sigma_e)
@@ -289,7 +289,9 @@ class Run:
     def _ask(
         self, z: NDArray[np.float32], level: float
     ) -> dict[str, NDArray[np.float32]]:
-        return self.model.appraise(z, level, rho=self.scale.rho, sigma_e=self.sigma_e)
+        return self.model.appraise(
+            z, level, rho=self.scale.rho, sigma_e=self.sigma_e, heads=HEADS
+        )
 
     def finish(self, taken: Plane) -> Generator[Progress, None, Separation]:
         """Return the result when all tiles are done, whose blocks make up `taken`."""

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from bgrem_core.model_card import ModelCard
     from bgrem_core.tiles import Tile
 
-__all__ = ["Said"]
+__all__ = ["HEADS", "Said"]
+
+HEADS = ("q68", "artefact", CENTRE)
+"""Answers of a network, beside the noise, that are kept."""
 
 
 class Said:
@@ -68,7 +71,8 @@ class Said:
             Noise of the sky, and masked pixels, over what the tile keeps.
         """
         if self.width is not None:
-            width = tile.crop(spread * self.card.half_width(answers["q68"]))
+            width = self.card.half_width(tile.crop(answers["q68"]))
+            width = width * (spread if spread.size == 1 else tile.crop(spread))
             self.width[tile.keep] = np.where(unseen, np.nan, sigma * width)
         if self.hits is not None:
             hit = tile.crop(answers["artefact"]) >= self.card.calibration["artefact"]

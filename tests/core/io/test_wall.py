@@ -124,10 +124,11 @@ class TestDeath:
             open_image(path)
         said = str(caught.value)
         assert "the HCOMPRESS_1 data of HDU 1 are damaged" in said
-        assert f"{name} at rows 0 to 60" in said
-        assert said.endswith("fetch the file again")
-        (child,) = children
-        assert child.returncode == -getattr(signal, name)
+        assert f"{name} at rows 0 to 16: first the tile of rows 0 to 15" in said
+        assert "fetch the file again" in said
+        # Once for the band, once for the tile that is to be named.
+        ended = [child.returncode for child in children]
+        assert ended == [-getattr(signal, name)] * 2
 
     def test_of_one_band_leaves_the_others(self, rng, save, become, children):
         path = save(packed(rng, "PLIO_1", (60, 50), tile_shape=(20, 50)))
