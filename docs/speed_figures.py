@@ -139,7 +139,17 @@ def lighter(result: dict[str, Any]) -> str:
     )
 
 
+def machine(result: dict[str, Any]) -> str:
+    """Say on what it was measured."""
+    known = result["machine"]
+    return (
+        f"Measured on {known['cores']} cores of an {known['processor']}, torch "
+        f"{known['torch']}."
+    )
+
+
 SENTENCES = {
+    "machine": (f"{_FOLDER}engines.json", machine),
     "lighter": ("fast/quick.json", lighter),
     "large": (f"{_FOLDER}large_frame.json", large),
     "frame": (f"{_FOLDER}large_frame.json", frame),

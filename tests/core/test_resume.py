@@ -160,10 +160,10 @@ def test_it_goes_on_from_any_tile(done, file, whole, stop):
 
 
 def test_a_failure_after_the_tiles_keeps_them_all(file, whole, monkeypatch, stop):
-    from bgrem_core.methods import bgrem
+    from bgrem_core.methods import common
 
     with monkeypatch.context() as patch:
-        patch.setattr(bgrem, "iter_sky", lambda *_, **__: 1 / 0)
+        patch.setattr(common, "iter_sky", lambda *_, **__: 1 / 0)
         assert go_on(file, "--quiet") == 1
     assert finished(file) == COUNT
     seen = stop(0)

@@ -212,6 +212,6 @@ def test_every_model_has_a_recipe_for_two_cores_and_for_a_gpu():
     names = {p.stem for p in RECIPES.glob("*.json")}
     usual = {f"{m}_{r}" for m in command.MODELS for r in ("cpu", "gpu")}
     own = {"satellites_frames", "satellites_tune"}
-    long = {"gamma_long", "optical_long", "satellites_long"}
+    long = {f"{m}_long" for m in ("gamma", "optical", "optical-fast", "satellites")}
     # gamma-paper is never shipped, and small.
     assert names == usual - {"gamma-paper_gpu"} | own | long

@@ -110,9 +110,7 @@ def _recipe(args: argparse.Namespace, out: Path, start: Start | None) -> Recipe:
             f"{args.model} is not trained on frames: {args.frames[0]}",
             "leave them out; frames are for bgrem-train satellites",
         )
-    usual = "long" if args.model == "optical-fast" else "cpu"
-    if args.frames:
-        usual = "frames" if start is None else "tune"
+    usual = "cpu" if not args.frames else "frames" if start is None else "tune"
     recipe = _read_recipe(args.model, args.recipe or usual)
     if args.steps:
         loop = recipe.loop
@@ -168,8 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--recipe",
         help="cpu (default; at most 40 minutes of two cores), gpu, or a .json file; "
-        "optical-fast has long alone; "
-        "gamma, optical and satellites have long too: up to two hours, for optical "
+        "all but the paper's have long too: up to two hours, for the optical ones "
         "the full simulator, which needs napari-bgrem[train]; with FRAMES: frames "
         "(from nothing), or tune (default with --from)",
     )
