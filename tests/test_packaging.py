@@ -76,7 +76,11 @@ def test_the_wheel_holds_no_junk_and_is_small(wheel, names):
     for name in names:
         assert name.startswith(packages) or ".dist-info/" in name, name
         assert not re.search(r"__pycache__|\.pyc$|~$|\.orig$|/tests?/", name), name
-    assert wheel.stat().st_size < 20e6
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {i.filename: i.compress_size for i in archive.infolist()}
+    weights = sum(n for name, n in sizes.items() if name.endswith(".safetensors"))
+    assert weights < 20e6
+    assert wheel.stat().st_size - weights < 5e6
 
 
 def test_the_metadata_name_commands_licence_and_extras(wheel, names):

@@ -222,7 +222,8 @@ def test_memory_does_not_grow_with_the_number_of_steps_and_stopping_is_free():
 
     endless = DiffusionSettings(iterations=100_000, background=15.0, window=6)
     peak(8)  # what is imported late is not counted below
-    assert peak(80) < peak(8) + 2 * image.nbytes
+    # Kept steps would take 72 images more; threads of other tests take some, too.
+    assert peak(80) < peak(8) + 36 * image.nbytes
 
 
 # Asymmetry

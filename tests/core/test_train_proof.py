@@ -1,5 +1,7 @@
 """What a map is worth on tiles without a truth: gain, kept share, verdict."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -126,7 +128,8 @@ def test_the_verdict_tells_better_from_worse_and_from_neither():
 
 def test_the_time_that_is_left_is_told(monkeypatch):
     clock = iter(range(0, 10_000, 6))
-    monkeypatch.setattr(proof.time, "monotonic", lambda: next(clock))
+    # Not of the module `time`: threads of others would turn this clock.
+    monkeypatch.setattr(proof, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     _, lines, _ = measured(9, {"nothing": lambda x, p: 0 * x})
     assert lines[0] == "tile 1 of 9  0.8 min left"
     assert [int(line.split()[1]) for line in lines] == [1, 5, 9]
