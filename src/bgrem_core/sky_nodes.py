@@ -17,7 +17,6 @@ __all__ = [
     "LEAST",
     "Frame",
     "cell_nodes",
-    "cell_pixels",
     "clipped_mode",
     "spans",
     "thinning",
