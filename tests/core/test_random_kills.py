@@ -18,7 +18,8 @@ KILLS = 200
 SHAPE = (300, 400)
 
 # Writes two results over one another, for ever, in a process that is forked for each
-# line of orders, and stopped after so many seconds.
+# line of orders (with which to begin, how many writes to wait for, and how many seconds
+# more), and then stopped: where in a write that falls is chance, in which one is not.
 SERVER = """
     import os, signal, sys, time
     from bgrem_core import clean
@@ -28,27 +29,29 @@ SERVER = """
     for name, result in zip("ab", results):
         write(result, f"{name}_out.fits", layers=True)
 
-    def write_for_ever(ready):
-        os.write(ready, b"x")
+    def write_for_ever(number, ready):
         while True:
-            for result in results:
-                write(result, "out/out.fits", layers=True, overwrite=True)
+            os.write(ready, b"x")
+            write(results[number % 2], "out/out.fits", layers=True, overwrite=True)
+            number += 1
 
-    start = time.perf_counter()
     write(results[0], "out/out.fits", layers=True)
+    start = time.perf_counter()
     write(results[1], "out/out.fits", layers=True, overwrite=True)
     print(time.perf_counter() - start, flush=True)
     for line in sys.stdin:
+        first, finished, seconds = line.split()
         begun, ready = os.pipe()
         child = os.fork()
         if not child:
-            write_for_ever(ready)
-        os.read(begun, 1)
-        os.close(begun)
-        os.close(ready)
-        time.sleep(float(line))
+            write_for_ever(int(first), ready)
+        for _ in range(int(finished) + 1):
+            os.read(begun, 1)
+        time.sleep(float(seconds))
         os.kill(child, signal.SIGSTOP)
         os.waitpid(child, os.WUNTRACED)
+        os.close(begun)
+        os.close(ready)
         print("stopped", child, flush=True)
         sys.stdin.readline()
         os.kill(child, signal.SIGKILL)
@@ -95,14 +98,15 @@ def server(place):
 def test_two_hundred_kills_leave_one_whole_file_and_what_the_next_run_sweeps(
     place, server
 ):
-    two_writes = float(server.stdout.readline())
+    one_write = float(server.stdout.readline())
     target = place / "out" / "out.fits"
     whole = {digest(place / f"{name}_out.fits") for name in "ab"}
     assert len(whole) == 2
     rng = np.random.default_rng(4)
     seen, left, alive = set(), 0, 0
     for number in range(KILLS):
-        server.stdin.write(f"{rng.uniform(0, two_writes)}\n")
+        seconds = rng.uniform(0, one_write)
+        server.stdin.write(f"{number % 2} {number // 2 % 2} {seconds}\n")
         said, child = server.stdout.readline().split()
         assert said == "stopped"
         assert digest(target) in whole, number

@@ -113,4 +113,4 @@ def test_the_help_says_where_recipes_lie_and_that_there_is_a_long_one(capsys):
         command.main(["--help"])
     said = "".join(capsys.readouterr().out.split())
     assert "".join(str(RECIPES).split()) in said
-    assert "gamma,opticalandsatelliteshavelongtoo" in said
+    assert "allbutthepaper'shavelongtoo" in said
