@@ -107,11 +107,6 @@ def test_damage_is_that_of_its_seed():
     assert made[0] == made[1] != made[2]
 
 
-@pytest.mark.xfail(
-    reason="astropy's RICE decoder reads beyond some damaged tiles, as two in 2,500 "
-    "files show: it has to go behind the wall of HCOMPRESS and PLIO, too",
-    strict=False,
-)
 def test_damaged_files_end_in_an_image_or_in_our_error(tell):
     fuzz = Fuzz(SEED)
     fuzz.run(SECONDS * SHARE)

@@ -16,24 +16,52 @@ import numpy as np
 
 from bgrem_core.io import pipes
 from bgrem_core.io.fits import quiet
-from bgrem_core.io.packed import open_packed
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 __all__ = ["main"]
 
-_BUFFER = 2**18
+_AHEAD = 2**18
 _MOST = 2**62
 
 
+class _Packed:
+    """A file and those of its HDUs that were asked for."""
+
+    def __init__(self, given: IO[bytes], answers: IO[bytes]) -> None:
+        self._remote = _Remote(given, answers)
+        self._file = io.BufferedReader(self._remote)
+        self._hdus: dict[int, Any] = {}
+
+    def hdu(self, order: dict[str, Any]) -> Any:
+        index = order["hdu"]
+        if index not in self._hdus:
+            from astropy.io import fits
+
+            self._remote.size = order["size"]
+            self._file.seek(0)
+            # Never closed: that would close the pipe.
+            hdus = fits.open(self._file, do_not_scale_image_data=True)
+            hdu = hdus[index]
+            if (*hdu.shape, hdu.compression_type) != (*order["shape"], order["kind"]):
+                raise ValueError("they contradict themselves")
+            self._hdus[index] = hdu
+        return self._hdus[index]
+
+
 class _Remote(io.RawIOBase):
-    """The file, of which the parent sends what is read, and has told the size."""
+    """The file, of which the parent sends what is read, and has told the size.
+
+    What was sent last is kept: astropy goes to each tile anew, from which a buffer of
+    Python takes nothing over, and the next tile mostly follows.
+    """
 
     def __init__(self, given: IO[bytes], answers: IO[bytes]) -> None:
         super().__init__()
         self._given, self._answers = given, answers
         self._at = 0
+        self._kept, self._kept_at = memoryview(b""), 0
         self.size = 0
 
     def readable(self) -> bool:
@@ -52,11 +80,19 @@ class _Remote(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         view = memoryview(buffer).cast("B")
-        pipes.send_json(self._answers, pipes.WANT, [self._at, len(view)])
+        start = self._at - self._kept_at
+        if not 0 <= start < len(self._kept):
+            self._fetch(max(len(view), _AHEAD))
+            start = 0
+        found = self._kept[start : start + len(view)]
+        view[: len(found)] = found
+        self._at += len(found)
+        return len(found)
+
+    def _fetch(self, size: int) -> None:
+        pipes.send_json(self._answers, pipes.WANT, [self._at, size])
         _, payload = pipes.receive(self._given, most=_MOST)
-        view[: len(payload)] = payload
-        self._at += len(payload)
-        return len(payload)
+        self._kept, self._kept_at = memoryview(payload), self._at
 
 
 def main() -> None:
@@ -67,23 +103,23 @@ def main() -> None:
     # Nothing else may speak on this pipe.
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)
-    remote = _Remote(given, answers)
-    file = io.BufferedReader(remote, _BUFFER)
-    opened: dict[int, Any] = {}
     # Loaded before the limits are set.
     import astropy.io.fits  # noqa: F401
 
     pipes.send(answers, pipes.READY)
+    packed = _Packed(given, answers)
     while True:
         try:
-            _, payload = pipes.receive(given, most=_MOST)
+            kind, payload = pipes.receive(given, most=_MOST)
         except EOFError:
             return
+        if kind == pipes.FORGET:
+            packed = _Packed(given, answers)
+            continue
         order = json.loads(payload)
-        remote.size = order["size"]
         try:
             _limit(order["seconds"], order["memory"])
-            data = _decode(file, opened, order)
+            data = _decode(packed, order)
         except MemoryError:
             pipes.send(answers, pipes.MEMORY)
         except (EOFError, BrokenPipeError):
@@ -95,16 +131,11 @@ def main() -> None:
             pipes.send(answers, pipes.PIXELS, data.data.cast("B"))
 
 
-def _decode(
-    file: IO[bytes], opened: dict[int, Any], order: dict[str, Any]
-) -> np.ndarray[Any, Any]:
-    index, shape = order["hdu"], tuple(order["shape"])
+def _decode(packed: _Packed, order: dict[str, Any]) -> np.ndarray[Any, Any]:
+    rows, cols = (slice(*order[side]) for side in ("rows", "cols"))
     with quiet():
-        if index not in opened:
-            opened[index] = open_packed(file, index, shape, order["kind"])
-        rows = slice(*order["rows"])
-        data = opened[index].section[(*order["index"], rows, slice(None))]
-    if data.shape != (rows.stop - rows.start, shape[-1]):
+        data = packed.hdu(order).section[(*order["index"], rows, cols)]
+    if data.shape != (rows.stop - rows.start, cols.stop - cols.start):
         raise ValueError(f"they give {data.shape} pixels")
     if data.dtype != np.dtype(order["dtype"]):
         raise ValueError(f"they give {data.dtype}")

@@ -22,7 +22,6 @@ from bgrem_core.io.layout import (
     padded,
     scan,
 )
-from bgrem_core.io.packed import open_packed
 from bgrem_core.io.wall import REFETCH, Order, wall_of
 
 if TYPE_CHECKING:
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 Rows = Callable[[tuple[int, ...], slice, slice], AnyArray]
 
 _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-# Algorithms whose decoders stay within their buffers, whatever they read; all others
-# work behind a wall.
-_TRUSTED = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"})
 # Cards that describe how an image is compressed, not the image.
 _COMPRESSION = re.compile(
     r"ZIMAGE|ZCMPTYPE|ZBITPIX|ZNAXIS\d*|ZTILE\d+|ZNAME\d+|ZVAL\d+|ZMASKCMP|ZQUANTIZ"
@@ -77,8 +73,7 @@ def bitpix(record: HDURecord) -> int:
     return int(value)
 
 
-@contextmanager
-def open_rows(container: Container, record: HDURecord) -> Iterator[Rows]:
+def rows_of(container: Container, record: HDURecord) -> Rows:
     """Give access to the rows of an image HDU.
 
     Parameters
@@ -88,21 +83,20 @@ def open_rows(container: Container, record: HDURecord) -> Iterator[Rows]:
     record : HDURecord
         An image, plain or compressed.
 
-    Yields
-    ------
+    Returns
+    -------
     callable
         ``rows(index, rows, cols)`` gives stored numbers of the plane at `index` of the
-        leading axes; big-endian or native, BSCALE and BZERO not applied.
+        leading axes; big-endian or native, BSCALE and BZERO not applied. Raises
+        ReadError where the data are damaged.
 
     Raises
     ------
     ReadError
-        The data are damaged.
+        The header is damaged.
     """
     if record.kind == "compressed":
-        with _decoder(container, record) as rows:
-            yield rows
-        return
+        return _walled(container, record)
     dtype = np.dtype(_DTYPES[bitpix(record)])
     shape = record.shape
     width = shape[-1]
@@ -115,40 +109,28 @@ def open_rows(container: Container, record: HDURecord) -> Iterator[Rows]:
         stored = container.read(offset, count * dtype.itemsize)
         return np.frombuffer(stored, dtype).reshape(-1, width)[:, cols]
 
-    yield plain
+    return plain
 
 
-@contextmanager
-def _decoder(container: Container, record: HDURecord) -> Iterator[Rows]:
-    kind = record.values.get("ZCMPTYPE")
-    if kind not in _TRUSTED:
+def _walled(container: Container, record: HDURecord) -> Rows:
+    with _damage(record):
+        order = _order(record)
+
+    def walled(index: tuple[int, ...], rows: slice, cols: slice) -> AnyArray:
         with _damage(record):
-            order = _order(record, str(kind))
+            wanted = replace(order, index=index, rows=rows, cols=cols)
+            return wall_of(container).block(wanted)
 
-        def walled(index: tuple[int, ...], rows: slice, cols: slice) -> AnyArray:
-            with _damage(record):
-                wanted = replace(order, index=index, rows=rows)
-                return wall_of(container).rows(wanted)[:, cols]
-
-        yield walled
-        return
-    with _damage(record), quiet():
-        hdu = open_packed(container.file, record.index, record.shape, kind)
-
-    def here(index: tuple[int, ...], rows: slice, cols: slice) -> AnyArray:
-        with _damage(record), quiet():
-            return np.asarray(hdu.section[(*index, rows, cols)])
-
-    yield here
+    return walled
 
 
-def _order(record: HDURecord, kind: str) -> Order:
-    """Return the order of all rows of the first plane."""
+def _order(record: HDURecord) -> Order:
+    """Return the order of the whole first plane."""
     shape, axes = record.shape, len(record.shape)
     tile = (record.values.get(f"ZTILE{axes - k}") for k in range(axes))
     return Order(
         hdu=record.index,
-        kind=kind,
+        kind=str(record.values.get("ZCMPTYPE")),
         shape=shape,
         tile=tuple(
             min(t, n) if isinstance(t, int) else n
@@ -157,6 +139,7 @@ def _order(record: HDURecord, kind: str) -> Order:
         dtype=np.dtype(_DTYPES[bitpix(record)]).newbyteorder("="),
         index=(0,) * (axes - 2),
         rows=slice(0, shape[-2]),
+        cols=slice(0, shape[-1]),
     )
 
 

@@ -21,7 +21,7 @@ from bgrem_core.io.fits import (
     header_of,
     is_ascii,
     is_whole,
-    open_rows,
+    rows_of,
     scan_fits,
 )
 from bgrem_core.io.frame import Frame, assemble, refuse_mosaic, reserve
@@ -169,10 +169,10 @@ class _Reader:
         scaling = scaling_of(record.values, integer=integer)
         shape = reserve(len(planes.indices), record.shape[-2:])
         filler = Filler(shape, scaling)
-        with open_rows(self._container, record) as stored:
-            for k, index in enumerate(planes.indices):
-                for rows, values, lost in self._bands(stored, record, index):
-                    filler.put((k, rows), values, lost)
+        stored = rows_of(self._container, record)
+        for k, index in enumerate(planes.indices):
+            for rows, values, lost in self._bands(stored, record, index):
+                filler.put((k, rows), values, lost)
         data, notices = filler.finish()
         self._notices += notices
         if filler.lost:
@@ -286,8 +286,7 @@ class _Reader:
     def _pieces(self, container: Container, record: HDURecord) -> Iterator[Band]:
         _check_compressed(record)
         index = (0,) * (len(record.shape) - 2)
-        with open_rows(container, record) as stored:
-            yield from self._bands(stored, record, index)
+        yield from self._bands(rows_of(container, record), record, index)
 
     def _scaled(
         self, container: Container, record: HDURecord

@@ -7,6 +7,7 @@ from typing import IO, Any
 __all__ = [
     "BYTES",
     "FAILED",
+    "FORGET",
     "MEMORY",
     "ORDER",
     "PIXELS",
@@ -19,9 +20,11 @@ __all__ = [
 
 #: The child asks for bytes of the file, and gets them.
 WANT, BYTES = b"W", b"B"
-#: The parent orders rows, the child is ready to be asked, and answers in one of three
-#: ways: pixels, a sentence on what is wrong, or that memory does not suffice.
+#: The parent orders a block, the child is ready to be asked, and answers in one of
+#: three ways: pixels, a sentence on what is wrong, or that memory does not suffice.
 ORDER, READY, PIXELS, FAILED, MEMORY = b"O", b"R", b"P", b"F", b"M"
+#: The next order is for another file.
+FORGET = b"N"
 
 _HEAD = struct.Struct("<cQ")
 

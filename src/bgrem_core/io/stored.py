@@ -40,7 +40,7 @@ def stored_bands(
     Parameters
     ----------
     stored : callable
-        Of `open_rows`.
+        Of `rows_of`.
     record : HDURecord
         The HDU.
     index : tuple of int

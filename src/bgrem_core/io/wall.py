@@ -1,26 +1,24 @@
 """Wall: decoders that damaged data can make crash work in a child process.
 
-The decoders of HCOMPRESS and PLIO trust what they decode: damaged data make them write
-beyond their buffers, which ends the process. Theirs is a child, with limits on its
+The decoders of compressed images trust what they decode: damaged data make that of RICE
+read, and those of HCOMPRESS and PLIO write, beyond their buffers, which ends the
+process; and tiles of gzip may unpack to any size. Theirs is a child, with limits on its
 memory and time; it sees the file only through a pipe, and what it hands back is taken
 for pixels only if it has their number and type. If it dies, this process lives on.
 """
 
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bgrem_core.errors import ReadError
-from bgrem_core.io import pipes
+from bgrem_core.io import children, pipes
 from bgrem_core.io.arrays import AnyArray
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ __all__ = ["REFETCH", "Order", "Wall", "wall_of"]
 #: What to do about damaged data.
 REFETCH = "fetch the file again"
 
-_CHILD = [sys.executable, "-P", "-m", "bgrem_core.io.decoder"]
 # The slowest machine decodes a million pixels a second many times over.
 _SECONDS, _PIXELS_A_SECOND = 2, 2e6
 # Time on the clock is no measure of work on a machine that is busy: this is for a
@@ -40,11 +37,14 @@ _PATIENCE, _PATIENCE_A_SECOND = 60, 20
 _BYTES, _BYTES_A_PIXEL = 512 * 2**20, 64
 _MOST_DEATHS = 5
 _SENTENCE = 10_000
+# Their decoders write nowhere else, whatever they read; a child that worked on others
+# may not be what it was, and serves no second file.
+_HARMLESS = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Rows of a compressed image.
+    """A block of a compressed image.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class Order:
         Of the stored numbers, native.
     index : tuple of int
         The plane, along the leading axes.
-    rows : slice
-        The rows.
+    rows, cols : slice
+        The block of it.
     """
 
     hdu: int
@@ -71,11 +71,12 @@ class Order:
     dtype: np.dtype[Any]
     index: tuple[int, ...]
     rows: slice
+    cols: slice
 
     @property
     def result(self) -> tuple[int, int]:
         """Shape of what is ordered."""
-        return self.rows.stop - self.rows.start, self.shape[-1]
+        return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
 
     @property
     def seconds(self) -> int:
@@ -102,16 +103,17 @@ class Order:
             "dtype": self.dtype.str,
             "index": self.index,
             "rows": [self.rows.start, self.rows.stop],
+            "cols": [self.cols.start, self.cols.stop],
             "seconds": self.seconds,
             "memory": self.memory,
         }
 
 
 class Wall:
-    """Decodes rows of one file in a child process.
+    """Decodes blocks of one file in a child process.
 
-    The child is started by the first order and kept for the next ones; where it died,
-    the next order starts another.
+    The child is taken by the first order and kept for the next ones; where it died, the
+    next order takes another.
 
     Parameters
     ----------
@@ -124,92 +126,79 @@ class Wall:
     def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
         self._read = read
         self._size = size
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: children.Child | None = None
+        self._harmless = True
         self._deaths = 0
 
-    def rows(self, order: Order) -> AnyArray:
+    def block(self, order: Order) -> AnyArray:
         """Return stored numbers, shape ``order.result``, native byte order.
 
         Raises
         ------
         ReadError
-            The data ended the child, or took it too long or too much memory.
+            The data ended the child, or took it too long or too much memory; or no
+            child can be started.
         ValueError
             The decoder says that they are damaged.
         """
         if self._deaths >= _MOST_DEATHS:
             raise ReadError(f"{_subject(order)} ended {self._deaths} processes",
                             hint=REFETCH)  # fmt: skip
-        child = self._started()
+        if self._child is None:
+            self._child, self._harmless = children.take(), True
+        self._harmless &= order.kind in _HARMLESS
+        process = self._child.process
         late = threading.Event()
 
         def give_up() -> None:
             late.set()
-            child.kill()
+            process.kill()
 
         patience = _PATIENCE + _PATIENCE_A_SECOND * order.seconds
         timer = threading.Timer(patience, give_up)
         timer.daemon = True
         timer.start()
         try:
-            return self._ask(child, order)
+            return self._ask(self._child, order)
         except (EOFError, BrokenPipeError) as error:
-            child.kill()
+            process.kill()
             how = f"more than {patience} s" if late.is_set() else ""
-            status = child.wait()
+            status = process.wait()
             self._deaths += 1
             raise _died(order, status, how) from error
         except ValueError:
+            self._harmless = False
             raise
         except BaseException:
             # Ctrl-C, or a file that vanished: half a message is under way.
-            self.close()
+            self._end()
             raise
         finally:
             timer.cancel()
-            if child.poll() is not None or late.is_set():
-                self.close()
+            if process.poll() is not None or late.is_set():
+                self._end()
 
     def close(self) -> None:
-        """End the child, if there is one."""
+        """Let the child go, if there is one."""
+        if self._child is not None and self._harmless:
+            children.keep(self._child)
+            self._child = None
+        self._end()
+
+    def _end(self) -> None:
         child, self._child = self._child, None
-        if child is None:
-            return
-        child.kill()
-        for pipe in (child.stdin, child.stdout):
-            try:
-                if pipe is not None:
-                    pipe.close()
-            except OSError:
-                # What was not sent yet cannot be sent any more.
-                continue
-        child.wait()
+        if child is not None:
+            children.end(child)
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._child is not None:
-            return self._child
-        try:
-            self._child = _spawn()
-            kind, _ = pipes.receive(_out(self._child), most=0)
-        except (OSError, EOFError, ValueError, TypeError) as error:
-            self.close()
-            raise _unstartable() from error
-        except BaseException:
-            self.close()
-            raise
-        if kind != pipes.READY:
-            self.close()
-            raise _unstartable()
-        return self._child
-
-    def _ask(self, child: "subprocess.Popen[bytes]", order: Order) -> AnyArray:
-        given, taken = _in(child), _out(child)
-        pipes.send_json(given, pipes.ORDER, {**order.as_dict(), "size": self._size})
+    def _ask(self, child: children.Child, order: Order) -> AnyArray:
+        pipes.send_json(
+            child.given, pipes.ORDER, {**order.as_dict(), "size": self._size}
+        )
         size = math.prod(order.result) * order.dtype.itemsize
         while True:
-            kind, payload = pipes.receive(taken, most=max(size, _SENTENCE))
+            kind, payload = pipes.receive(child.taken, most=max(size, _SENTENCE))
             if kind == pipes.WANT:
-                pipes.send(given, pipes.BYTES, self._wanted(payload))
+                pipes.send(child.given, pipes.BYTES, self._wanted(payload))
             elif kind == pipes.PIXELS and len(payload) == size:
                 return np.frombuffer(payload, order.dtype).reshape(order.result)
             elif kind == pipes.FAILED:
@@ -232,34 +221,10 @@ class Wall:
 
 
 def wall_of(container: "Container") -> Wall:
-    """Return the wall of an open file, which ends with it."""
+    """Return the wall of an open file, which goes with it."""
     if container.wall is None:
         container.wall = Wall(container.read, container.size)
     return container.wall
-
-
-def _spawn() -> "subprocess.Popen[bytes]":
-    path = os.pathsep.join(p for p in sys.path if p)
-    # Threads of a linear algebra that nobody uses take much address space.
-    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-    return subprocess.Popen(  # noqa: S603 - our own interpreter
-        _CHILD,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **one, "PYTHONPATH": path},
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    )
-
-
-def _in(child: "subprocess.Popen[bytes]") -> IO[bytes]:
-    assert child.stdin is not None  # noqa: S101 - it was made with one
-    return child.stdin
-
-
-def _out(child: "subprocess.Popen[bytes]") -> IO[bytes]:
-    assert child.stdout is not None  # noqa: S101 - it was made with one
-    return child.stdout
 
 
 def _subject(order: Order) -> str:
@@ -283,10 +248,3 @@ def _named(status: int) -> str:
         return signal.Signals(-status).name
     except ValueError:
         return f"code {status}"
-
-
-def _unstartable() -> ReadError:
-    return ReadError(
-        "the process that decodes this compression cannot be started",
-        hint="unpack the file first, such as with funpack",
-    )

@@ -6,22 +6,32 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from bgrem_core.errors import ReadError
+from bgrem_core.io import children as processes
 from bgrem_core.io import open_all, open_image, wall
 from bgrem_core.io.container import open_container
-from bgrem_core.io.fits import open_rows, scan_fits
+from bgrem_core.io.fits import rows_of, scan_fits
 
-WALLED = ("HCOMPRESS_1", "PLIO_1")
+WALLED = ("RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1", "NOCOMPRESS")
+WHOLE = slice(0, 50)
 
 
 def packed(rng, kind, shape=(60, 50), dtype=np.int16, **options):
     data = rng.integers(0, 3000, shape).astype(dtype)
     return fits.CompImageHDU(data, compression_type=kind, **options)
+
+
+@pytest.fixture(autouse=True)
+def no_spare():
+    processes.end_spare()
+    yield
+    processes.end_spare()
 
 
 @pytest.fixture
@@ -47,12 +57,12 @@ def become(monkeypatch):
             import numpy as np
             from bgrem_core.io import decoder
             real = decoder._decode
-            def decode(file, opened, order):
+            def decode(packed, order):
             {}
             decoder._decode = decode
             decoder.main()
         """).format(textwrap.indent(textwrap.dedent(body), "    "))
-        monkeypatch.setattr(wall, "_CHILD", [sys.executable, "-P", "-c", code])
+        monkeypatch.setattr(processes, "_COMMAND", [sys.executable, "-P", "-c", code])
 
     return replace
 
@@ -72,11 +82,11 @@ def test_pixels_are_astropys_bit_for_bit(rng, save):
         truths = [np.array(hdu.data) for hdu in opened[1:]]
     with open_container(path) as container:
         for record, truth in zip(scan_fits(container).records[1:], truths, strict=True):
-            with open_rows(container, record) as rows:
-                for part in (slice(0, 60), slice(16, 17), slice(5, 41)):
-                    found = rows((), part, slice(None))
-                    assert found.dtype == truth.dtype
-                    assert found.tobytes() == truth[part].tobytes()
+            rows = rows_of(container, record)
+            for part in (slice(0, 60), slice(16, 17), slice(5, 41)):
+                found = rows((), part, WHOLE)
+                assert found.dtype == truth.dtype
+                assert found.tobytes() == truth[part].tobytes()
         assert container.wall is not None
 
 
@@ -91,19 +101,86 @@ def test_a_plane_of_a_cube_in_a_gzip_file(rng, save, tmp_path, kind):
     np.testing.assert_array_equal(image.data, truth)
 
 
-def test_one_child_serves_a_file_and_ends_with_it(rng, save, children):
-    path = save(packed(rng, "HCOMPRESS_1"), packed(rng, "PLIO_1"))
-    assert len(open_all(path)) == 2
+def test_one_child_serves_many_files_that_it_cannot_be_harmed_by(rng, save, children):
+    for number, kind in enumerate(("RICE_1", "GZIP_1", "GZIP_2")):
+        # Of another shape each time: nothing is left of the file before.
+        path = save(packed(rng, kind, (20 + number, 50)))
+        np.testing.assert_array_equal(open_image(path).data, fits.getdata(path, 1))
     (child,) = children
-    # Waited for: not left as a zombie.
+    assert child.poll() is None
+    processes.end_spare()
     assert child.returncode is not None
 
 
-def test_what_is_trusted_starts_no_process(rng, save, children):
-    for kind in ("RICE_1", "GZIP_1", "GZIP_2"):
-        open_image(save(packed(rng, kind)))
+@pytest.mark.parametrize("kind", ["HCOMPRESS_1", "PLIO_1"])
+def test_a_child_that_could_be_harmed_serves_no_second_file(rng, save, children, kind):
+    path = save(packed(rng, "RICE_1"), packed(rng, kind))
+    for _ in range(2):
+        assert len(open_all(path)) == 2
+    # Waited for: not left as zombies.
+    assert [child.returncode is not None for child in children] == [True, True]
+
+
+def test_a_child_that_found_damage_serves_no_second_file(rng, save, become, children):
+    become("raise ValueError('they are green')")
+    with pytest.raises(ReadError, match="they are green"):
+        open_image(save(packed(rng, "RICE_1")))
+    assert children[0].returncode is not None
+
+
+def test_one_child_waits_and_not_two(rng, save, children):
+    paths = [save(packed(rng, "RICE_1")) for _ in range(3)]
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_container(path)) for path in paths]
+        for container in opened:
+            record = scan_fits(container).records[1]
+            rows_of(container, record)((), slice(0, 9), WHOLE)
+    assert len(children) == 3
+    assert sum(child.returncode is None for child in children) == 1
+
+
+def test_a_child_that_died_while_it_waited_is_replaced(rng, save, children):
+    path = save(packed(rng, "RICE_1"))
+    open_image(path)
+    children[0].kill()
+    children[0].wait()
+    open_image(path)
+    assert len(children) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_fork_leaves_the_child_that_waits_to_its_parent(rng, save):
+    path = save(packed(rng, "RICE_1"))
+    truth = open_image(path).data
+    pid = os.fork()
+    if not pid:
+        same = np.array_equal(open_image(path).data, truth)
+        processes.end_spare()
+        os._exit(not same)
+    np.testing.assert_array_equal(open_image(path).data, truth)
+    assert os.waitpid(pid, 0)[1] == 0
+    np.testing.assert_array_equal(open_image(path).data, truth)
+
+
+def test_a_plain_image_starts_no_process(rng, save, children):
     open_image(save(rng.normal(5, 1, (40, 50))))
     assert not children
+
+
+def test_a_block_is_decoded_without_the_tiles_beside_it(rng, save):
+    path = save(packed(rng, "GZIP_1", (60, 50), tile_shape=(20, 25)))
+    truth = fits.getdata(path, 1).copy()
+    with fits.open(path, disable_image_compression=True) as hdus:
+        second = bytes(hdus[1].data["COMPRESSED_DATA"][1])
+    raw = path.read_bytes()
+    assert raw.count(second) == 1
+    path.write_bytes(raw.replace(second, bytes(len(second))))
+    with open_container(path) as container:
+        rows = rows_of(container, scan_fits(container).records[1])
+        with pytest.raises(ReadError, match="are damaged"):
+            rows((), slice(0, 20), slice(25, 50))
+        found = rows((), slice(0, 20), slice(0, 25))
+    np.testing.assert_array_equal(found, truth[:20, :25])
 
 
 def test_an_algorithm_that_nobody_knows_is_an_error_of_the_child(rng, save, children):
@@ -136,19 +213,15 @@ class TestDeath:
         become("""
             if order["rows"] == [20, 40]:
                 os.abort()
-            return real(file, opened, order)
+            return real(packed, order)
         """)
         with open_container(path) as container:
             record = scan_fits(container).records[1]
-            with open_rows(container, record) as rows:
-                np.testing.assert_array_equal(
-                    rows((), slice(0, 20), slice(None)), truth[:20]
-                )
-                with pytest.raises(ReadError, match="at rows 20 to 40"):
-                    rows((), slice(20, 40), slice(None))
-                np.testing.assert_array_equal(
-                    rows((), slice(40, 60), slice(None)), truth[40:]
-                )
+            rows = rows_of(container, record)
+            np.testing.assert_array_equal(rows((), slice(0, 20), WHOLE), truth[:20])
+            with pytest.raises(ReadError, match="at rows 20 to 40"):
+                rows((), slice(20, 40), WHOLE)
+            np.testing.assert_array_equal(rows((), slice(40, 60), WHOLE), truth[40:])
         assert len(children) == 2
 
     def test_many_times_is_enough(self, rng, save, become, children):
@@ -156,12 +229,12 @@ class TestDeath:
         become("os.abort()")
         with open_container(path) as container:
             record = scan_fits(container).records[1]
-            with open_rows(container, record) as rows:
-                for _ in range(5):
-                    with pytest.raises(ReadError, match="SIGABRT"):
-                        rows((), slice(0, 10), slice(None))
-                with pytest.raises(ReadError, match="ended 5 processes"):
-                    rows((), slice(0, 10), slice(None))
+            rows = rows_of(container, record)
+            for _ in range(5):
+                with pytest.raises(ReadError, match="SIGABRT"):
+                    rows((), slice(0, 10), WHOLE)
+            with pytest.raises(ReadError, match="ended 5 processes"):
+                rows((), slice(0, 10), WHOLE)
         assert len(children) == 5
 
     def test_comes_to_a_child_that_works_without_end(
@@ -214,7 +287,7 @@ def test_a_decoder_that_takes_all_memory_is_an_error(rng, save, become):
 
 def test_the_child_ends_when_nobody_can_order_any_more():
     pipe = subprocess.PIPE
-    with subprocess.Popen(wall._CHILD, stdin=pipe, stdout=pipe) as child:
+    with subprocess.Popen(processes._COMMAND, stdin=pipe, stdout=pipe) as child:
         assert child.stdout.read(1) == b"R"
         # As the system does when the parent dies.
         child.stdin.close()
@@ -225,7 +298,7 @@ def test_the_child_ends_when_nobody_can_order_any_more():
     "command", [["/no/such/python"], [sys.executable, "-c", ""], [None]]
 )
 def test_a_child_that_cannot_be_started_is_told(rng, save, monkeypatch, command):
-    monkeypatch.setattr(wall, "_CHILD", command)
+    monkeypatch.setattr(processes, "_COMMAND", command)
     with pytest.raises(ReadError, match="cannot be started"):
         open_image(save(packed(rng, "PLIO_1")))
 
@@ -235,7 +308,7 @@ def test_a_file_that_shrinks_meanwhile_is_told(rng, save, tmp_path):
     with open_container(path) as container:
         record = scan_fits(container).records[1]
         os.truncate(path, record.data + 1)
-        with open_rows(container, record) as rows:
-            ny, nx = record.shape
-            with pytest.raises(ReadError, match="while it was read"):
-                rows((), slice(ny - 1, ny), slice(0, nx))
+        rows = rows_of(container, record)
+        ny, nx = record.shape
+        with pytest.raises(ReadError, match="while it was read"):
+            rows((), slice(ny - 1, ny), slice(0, nx))

@@ -197,7 +197,7 @@ FUZZ = """
 
     raw = open("in.fits.fz", "rb").read()
     rng = np.random.default_rng(int(sys.argv[1]))
-    for _ in range(40):
+    for _ in range(15):
         bad = bytearray(raw)
         for at in rng.integers(8640, len(raw.rstrip(bytes(1))), 3):
             bad[at] = rng.integers(256)
@@ -216,7 +216,7 @@ def fuzzed(way, folder, monkeypatch, capsys):
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     said = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
-    assert len(said) == 40
+    assert len(said) == 15
     assert all(s == "image" or " of HDU 1 " in s for s in said), said
 
 
@@ -349,13 +349,13 @@ ROWS = (
     ),
     Row(
         number=35,
-        title="damage that ends the HCOMPRESS or PLIO decoder",
+        title="damage that ends the decoder of a compressed image",
         happens="exit 3: the data of the HDU are damaged",
         because="seeded damage, read in a process of its own: a test must not end",
         cases=tuple(
             Case(name=kind, build=packed(kind, whole_numbers), play=fuzzed,
                  ways=(PYTHON,), **PACKED)
-            for kind in ("HCOMPRESS_1", "PLIO_1")
+            for kind in ("HCOMPRESS_1", "PLIO_1", "RICE_1")
         ),
     ),
     Row(
