@@ -28,6 +28,7 @@ from bgrem_core.io import (
     write,
 )
 from bgrem_core.io.atomic import sweep
+from bgrem_core.io.celestial import without_equatorial
 from bgrem_core.io.container import check_source
 from bgrem_core.planes import bands
 from bgrem_core.progress import Progress
@@ -343,5 +344,12 @@ def _find(
             segm[rows][segm[rows] > 0] += before
         extras = {**separation.extras, "segm": segm}
     threshold = float(table.meta.get("threshold", float("nan")))
-    made = replace(separation.provenance, threshold=threshold)
-    return table, replace(separation, catalog=table, extras=extras, provenance=made)
+    image = separation.image
+    notices = (*separation.notices, without_equatorial(image.header, image.wcs))
+    return table, replace(
+        separation,
+        catalog=table,
+        extras=extras,
+        notices=tuple(filter(None, notices)),
+        provenance=replace(separation.provenance, threshold=threshold),
+    )

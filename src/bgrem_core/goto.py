@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from bgrem_core.errors import UsageError
+from bgrem_core.io.celestial import without_equatorial
 from bgrem_core.sexagesimal import sexagesimal
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def find_place(text: str, image: "Image") -> tuple[float, float]:
         return x, y
     ra, dec = _sky_of(words)
     wcs = image.wcs
-    if wcs is None:
+    if wcs is None or without_equatorial(image.header, wcs):
         raise UsageError(
-            "this image has no sky coordinates", hint='type x and y, such as "123.4 56"'
+            "this image has no RA and Dec", hint='type x and y, such as "123.4 56"'
         )
     x, y = _pixel_at(wcs.celestial, ra, dec)
     place = sexagesimal(float(ra.deg), float(dec.deg))

@@ -149,6 +149,6 @@ def test_sky_outside_is_told_with_where_the_image_lies(text):
 
 
 def test_without_sky_coordinates_pixels_are_asked_for():
-    with pytest.raises(UsageError, match="no sky coordinates") as caught:
+    with pytest.raises(UsageError, match="no RA and Dec") as caught:
         find_place("10:00:00 +02:00:00", made(None))
     assert "x and y" in caught.value.hint

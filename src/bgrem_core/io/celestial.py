@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from bgrem_core.io.fits import quiet
+from bgrem_core.io.lookup import lookup_tables
 
 if TYPE_CHECKING:
-    from astropy.io.fits import Header
+    from astropy.io.fits import Card, Header
     from astropy.wcs import WCS
     from numpy.typing import NDArray
 
@@ -34,6 +35,11 @@ _ANGLES = frozenset({
     "RADIANS",
 })  # fmt: skip
 _POLE = 90.0
+# The parser takes memory and time by the square of these; SIP knows orders up to 9.
+_MOST = 9
+_COUNTS = re.compile(r"WCSAXES[A-Z]?|(A|B|AP|BP)_ORDER")
+_EQUATORIAL = frozenset({"RA", "GLON"})
+_OTHER_SKY = "the axis {} is neither equatorial nor galactic: RA and Dec are unknown"
 _UNUSABLE = "WCS unusable: {}; there will be no sky coordinates"
 
 
@@ -56,10 +62,10 @@ def celestial_wcs(header: "Header | None", *, path: Path | None = None) -> "WCS 
     if header is None:
         return None
     try:
-        values = {card.keyword: card.value for card in header.cards if card.keyword}
-        if wcs_problem(values):
+        cards = _first_ones(header)
+        if wcs_problem({card.keyword: card.value for card in cards}):
             return None
-        return _build(header, path)
+        return _build(header, cards, path)
     except Exception:  # noqa: BLE001 - a header can make the parser fail in any way
         return None
 
@@ -78,21 +84,47 @@ def equatorial(wcs: "WCS", x: "Floats", y: "Floats") -> "tuple[Floats, Floats]":
     -------
     ra, dec : ndarray
         Degrees, in the system of the WCS where that has RA and Dec, else ICRS; NaN
-        where there is no sky.
+        where there is no sky, and for axes that are neither equatorial nor galactic.
     """
     sky: Any = wcs.all_pix2world(x, y, 0)
     lon, lat = (np.asarray(sky[k], np.float64) for k in (wcs.wcs.lng, wcs.wcs.lat))
-    if wcs.wcs.lngtyp.strip() == "RA":
+    kind = wcs.wcs.lngtyp.strip()
+    if kind == "RA":
         return lon, lat
+    if kind not in _EQUATORIAL:
+        return np.full_like(lon, np.nan), np.full_like(lat, np.nan)
     from astropy.coordinates import SkyCoord
-    from astropy.wcs.utils import wcs_to_celestial_frame
 
     good = np.isfinite(lon) & np.isfinite(lat) & (np.abs(lat) <= _POLE)
     place = SkyCoord(
-        np.where(good, lon, 0), np.where(good, lat, 0),
-        frame=wcs_to_celestial_frame(wcs), unit="deg",
-    ).icrs  # fmt: skip
+        np.where(good, lon, 0), np.where(good, lat, 0), frame="galactic", unit="deg"
+    ).icrs
     return np.where(good, place.ra.deg, np.nan), np.where(good, place.dec.deg, np.nan)
+
+
+def without_equatorial(header: "Header | None", wcs: "WCS | None") -> str:
+    """Say why places have no RA and Dec though a header has celestial axes.
+
+    Parameters
+    ----------
+    header : Header or None
+        Of the image.
+    wcs : astropy.wcs.WCS or None
+        What `celestial_wcs` made of it.
+
+    Returns
+    -------
+    str
+        A notice; "" where RA and Dec are known, no axis is celestial, or the notice of
+        `wcs_problem` says it.
+    """
+    if wcs is not None:
+        kind = wcs.wcs.lngtyp.strip()
+        return "" if kind in _EQUATORIAL else _OTHER_SKY.format(kind)
+    values = {c.keyword: c.value for c in _first_ones(header)}
+    if wcs_problem(values) or not _celestial_axes(values):
+        return ""
+    return _UNUSABLE.format("its cards cannot be understood")
 
 
 def wcs_problem(values: Mapping[str, object]) -> str:
@@ -108,13 +140,15 @@ def wcs_problem(values: Mapping[str, object]) -> str:
     str
         A notice; "" where all is well or there is no WCS.
     """
-    axes = [k for k in "12345" if _is_celestial(values.get(f"CTYPE{k}"))]
+    for key, value in values.items():
+        if _COUNTS.fullmatch(key) and not (_is_number(value) and 0 <= value <= _MOST):
+            return _UNUSABLE.format(f"{key} is not a number from 0 to {_MOST}")
+    axes = _celestial_axes(values)
     if not axes:
         return ""
     for key, value in values.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         optional = value is None and key.startswith(("CROT", "LON", "LAT"))
-        if _NUMERIC.fullmatch(key) and not is_number and not optional:
+        if _NUMERIC.fullmatch(key) and not _is_number(value) and not optional:
             return _UNUSABLE.format(f"{key} is not a number")
     for k in axes:
         unit = str(values.get(f"CUNIT{k}") or "deg").strip()
@@ -123,6 +157,14 @@ def wcs_problem(values: Mapping[str, object]) -> str:
     if len(axes) > 1 and _determinant(values, axes[0], axes[1]) == 0:
         return _UNUSABLE.format("its matrix is singular")
     return ""
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _celestial_axes(values: Mapping[str, object]) -> list[str]:
+    return [k for k in "12345" if _is_celestial(values.get(f"CTYPE{k}"))]
 
 
 def _is_celestial(ctype: object) -> bool:
@@ -150,21 +192,30 @@ def _determinant(values: Mapping[str, object], x: str, y: str) -> float:
     return determinant if np.isfinite(determinant) else 0.0
 
 
-def _build(header: "Header", path: Path | None) -> "WCS | None":
+def _first_ones(header: "Header | None") -> list["Card"]:
+    """Return the first card of each keyword, which is the one that counts."""
+    first: dict[str, Card] = {}
+    for card in header.cards if header is not None else ():
+        if card.keyword:
+            first.setdefault(card.keyword, card)
+    return list(first.values())
+
+
+def _build(header: "Header", cards: list["Card"], path: Path | None) -> "WCS | None":
     from astropy.io import fits
     from astropy.wcs import WCS
 
-    cards = [c for c in header.cards if WCS_KEY.fullmatch(c.keyword)]
+    wanted = [c for c in cards if WCS_KEY.fullmatch(c.keyword)]
     # Only what it needs: the parser has been crashed by other cards of real headers.
-    small = fits.Header([*_sizes(header), *cards])
+    small = fits.Header([*_sizes(header), *wanted])
     with quiet(), _unlogged():
         if path is None or not _needs_tables(small):
             wcs = WCS(_without_tables(small))
         else:
-            with fits.open(path) as hdus:
-                wcs = WCS(small, hdus)
+            wcs = WCS(small, lookup_tables(path))
         wcs = wcs.celestial
-        if not wcs.has_celestial:
+        # Faces of a cube that cover the sky are a third axis.
+        if not wcs.has_celestial or wcs.naxis != 2:
             return None
         middle = [(n - 1) / 2 for n in wcs.array_shape or (1, 1)]
         world = wcs.all_pix2world([middle[::-1]], 0)
@@ -185,7 +236,7 @@ def _unlogged() -> Iterator[None]:
 
 
 def _sizes(header: "Header") -> list[tuple[str, int]]:
-    axes = header.get("NAXIS", 0)
+    axes = min(header.get("NAXIS", 0), _MOST)
     return [("NAXIS", axes)] + [
         (f"NAXIS{k + 1}", header.get(f"NAXIS{k + 1}", 1)) for k in range(axes)
     ]

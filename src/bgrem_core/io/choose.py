@@ -9,6 +9,7 @@ from bgrem_core.errors import ImageError, UsageError
 from bgrem_core.io.container import open_container
 from bgrem_core.io.fits import scan_fits
 from bgrem_core.io.layout import HDURecord
+from bgrem_core.io.lookup import TABLES
 
 #: Keyword on the HDUs that `write` adds for the parts of a result.
 LAYER_KEY = "BGRLAYER"
@@ -17,7 +18,7 @@ LAYER_KEY = "BGRLAYER"
 _AUXILIARY = frozenset({
     "DQ", "ERR", "ERROR", "MASK", "MSK", "UNCERT", "WHT", "WEIGHT", "WGT", "VAR",
     "VARIANCE", "IVAR", "INVVAR", "BPM", "FLAGS", "CTX", "EXP", "SEGM", "PSF",
-    "WCSDVARR", "D2IMARR",
+    *TABLES,
 })  # fmt: skip
 _FLAT = 2
 #: Cuts a patch out of a list of photons; the two names of files stand for the user's.

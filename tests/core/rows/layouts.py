@@ -310,13 +310,18 @@ ROWS = (
     ),
     Row(
         number=22,
-        title="CRVAL that is text, units that are none",
+        title="CRVAL that is text, units that are none, WCSAXES or an order of SIP "
+        "above 9",
         happens="as a singular matrix",
         cases=(
             Case(name="text", build=world(TAN | {"CRVAL1": "ten"}),
                  check=keeps("CRVAL1"), **unusable("CRVAL1 is not a number")),
             Case(name="unit", build=world(TAN | {"CUNIT1": "furlong"}),
                  check=keeps("CUNIT1"), **unusable("CUNIT1='furlong' is not an angle")),
+            Case(name="axes", build=world(TAN | {"WCSAXES": 30_000}),
+                 check=keeps("WCSAXES"), **unusable("WCSAXES is not a number from 0")),
+            Case(name="order", build=world(SIP | {"A_ORDER": 20_000}),
+                 check=keeps("A_ORDER"), **unusable("A_ORDER is not a number from 0")),
         ),
     ),
     Row(
