@@ -175,14 +175,14 @@ def find(records: Sequence[HDURecord], wanted: str) -> HDURecord:
 def sibling(
     records: Sequence[HDURecord], image: HDURecord, name: str
 ) -> HDURecord | None:
-    """Return the HDU `name` that belongs to a SCI, by EXTVER and shape, or None."""
+    """Return the HDU `name` of a SCI, if there is one that fits then that, or None."""
     if image.name.upper() != "SCI":
         return None
-    for record in records:
-        same = record.name.upper() == name and record.version == image.version
-        if same and record.shape == image.shape:
-            return record
-    return None
+    found = [
+        r for r in records if r.name.upper() == name and r.version == image.version
+    ]
+    fitting = (record for record in found if record.shape == image.shape)
+    return next(fitting, found[0] if found else None)
 
 
 def _refuse_healpix(records: Sequence[HDURecord]) -> None:

@@ -123,13 +123,17 @@ class Container:
         self.file.close()
 
 
-def open_container(source: str | os.PathLike[str]) -> Container:
+def open_container(
+    source: str | os.PathLike[str], *, salvage: bool = False
+) -> Container:
     """Open a file for reading, whatever it claims to be.
 
     Parameters
     ----------
     source : path
         A regular file; FITS may be compressed with gzip or bzip2.
+    salvage : bool, optional
+        Of a compressed file that is cut off, keep what comes out of it.
 
     Returns
     -------
@@ -147,7 +151,7 @@ def open_container(source: str | os.PathLike[str]) -> Container:
     except OSError as error:
         raise _failed(error) from error
     try:
-        return _identify(path, file)
+        return _identify(path, file, salvage=salvage)
     except BaseException:
         file.close()
         raise
@@ -204,13 +208,13 @@ def _refuse_special(mode: int) -> None:
         raise ReadError("this is not a regular file", hint="name a file on disk")
 
 
-def _identify(path: Path, file: IO[bytes]) -> Container:
+def _identify(path: Path, file: IO[bytes], *, salvage: bool) -> Container:
     stamp = _stamp(file)
     start = file.read(512)
     if not start:
         raise ReadError("the file is empty", hint="was the download cut off?")
     if start.startswith((_GZIP, _BZIP)):
-        scratch = _decompress(file, start)
+        scratch = _decompress(file, start, salvage=salvage)
         if _stamp(file) != stamp:
             scratch.close()
             raise _changed()
@@ -251,7 +255,7 @@ def _stranger(start: bytes) -> ReadError:
     return ReadError("this is not a FITS, TIFF or PNG file", hint=_CONVERT)
 
 
-def _decompress(file: IO[bytes], start: bytes) -> IO[bytes]:
+def _decompress(file: IO[bytes], start: bytes, *, salvage: bool) -> IO[bytes]:
     """Copy to a scratch file, stopping a block after the end that the headers state."""
     file.seek(0)
     folder = scratch_folder()
@@ -259,7 +263,8 @@ def _decompress(file: IO[bytes], start: bytes) -> IO[bytes]:
     scratch = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - handed on
     growth = Growth()
     try:
-        for piece in _inflate(file, gzipped=start.startswith(_GZIP)):
+        gzipped = start.startswith(_GZIP)
+        for piece in _inflate(file, gzipped=gzipped, salvage=salvage):
             growth.feed(piece)
             _check_room(growth.limit(), room)
             scratch.write(piece)
@@ -272,6 +277,11 @@ def _decompress(file: IO[bytes], start: bytes) -> IO[bytes]:
             raise ReadError(
                 "the scratch disk is full",
                 hint="set TMPDIR to a folder on a larger disk",
+            ) from error
+        if isinstance(error, EOFError):
+            raise ReadError(
+                "the compressed file ends too early",
+                hint="was the download or copy cut off? --salvage keeps what is there",
             ) from error
         raise ReadError(
             f"the compressed file is damaged ({error})", hint="fetch it again"
@@ -292,11 +302,18 @@ def _check_room(size: int, room: int) -> None:
         )
 
 
-def _inflate(file: IO[bytes], *, gzipped: bool) -> Iterator[bytes]:
+def _inflate(file: IO[bytes], *, gzipped: bool, salvage: bool) -> Iterator[bytes]:
     stream = gzip.GzipFile(fileobj=file) if gzipped else bz2.BZ2File(file)
     with stream:
-        while piece := stream.read(_CHUNK):
-            yield piece
+        # Whatever is read at once is lost if the file ends within it.
+        read = stream.read1 if salvage else stream.read
+        try:
+            while piece := read(_CHUNK):
+                yield piece
+        except EOFError:
+            # Up to here all is sound, which after any other damage nobody knows.
+            if not salvage:
+                raise
 
 
 def _failed(error: OSError) -> ReadError:

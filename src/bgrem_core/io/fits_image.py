@@ -193,7 +193,7 @@ class _Reader:
         if wanted is not None:
             record = find(self._records, wanted)
         else:
-            found = sibling(self._records, image, "DQ")
+            found = self._sibling(image, "DQ")
             if found is None:
                 if bits is not None:
                     raise UsageError(
@@ -217,7 +217,7 @@ class _Reader:
     ) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
         wanted = self._settings.error
         if wanted is None:
-            record = sibling(self._records, image, "ERR")
+            record = self._sibling(image, "ERR")
             if record is None:
                 return flags, None
             return self._use_sigma(self._container, record, image, flags, strict=False)
@@ -232,6 +232,17 @@ class _Reader:
             found = self._use_sigma(other, record, image, flags, strict=True)
             other.check_unchanged()
             return found
+
+    def _sibling(self, image: HDURecord, name: str) -> HDURecord | None:
+        found = sibling(self._records, image, name)
+        if found is None or found.shape == image.shape:
+            return found
+        # One without pixels says that there is nothing to say.
+        if found.shape:
+            self._notices.append(
+                f"HDU {found.label} does not fit the image and is not used"
+            )
+        return None
 
     def _inside(self, wanted: str) -> HDURecord | None:
         try:

@@ -85,6 +85,8 @@ def _why(unit: str, values: Mapping[str, object]) -> str:
             if value <= 0:
                 said = "it is not positive"
             return f": {key}={value:g} is not used, as {said}"
+        if isinstance(values.get(key), str):
+            return f": {key}={values[key]!r} is not used, as it is not a number"
     return ""
 
 

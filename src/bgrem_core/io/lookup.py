@@ -44,7 +44,7 @@ def lookup_tables(path: Path) -> "HDUList":
     from astropy.io.fits import HDUList, PrimaryHDU
 
     hdus = HDUList([PrimaryHDU()])
-    with open_container(path) as container, quiet():
+    with open_container(path, salvage=True) as container, quiet():
         for record in scan_fits(container, salvage=True).records:
             small = len(record.shape) == 2 and math.prod(record.shape) <= _MOST
             if record.name in TABLES and small and is_whole(container, record):

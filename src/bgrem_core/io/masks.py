@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bgrem_core.errors import ImageError, UsageError
 from bgrem_core.image import MaskBit
 from bgrem_core.io.arrays import AnyArray
+from bgrem_core.io.gain import number
 from bgrem_core.planes import bands
 
 Flags = NDArray[np.uint8]
@@ -97,13 +98,9 @@ def saturation_level(
     if chosen is not None:
         return chosen, "--saturation"
     for key in _LEVELS:
-        value = values.get(key)
-        if (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and value > 0
-        ):
-            return float(value), key
+        value = number(values, key)
+        if value is not None and value > 0:
+            return value, key
     return None, ""
 
 

@@ -75,7 +75,7 @@ def open_image(
     if isinstance(source, (str, os.PathLike)):
         if chosen.hdu == "all":
             raise UsageError("hdu='all' opens many images", hint="use open_all")
-        with open_container(source) as container:
+        with open_container(source, salvage=chosen.salvage) as container:
             opened = _open(container, chosen, bad)
         opened = _retitle(opened, text, chosen)
     else:
@@ -108,7 +108,7 @@ def open_all(path: Path, settings: OpenSettings | None = None) -> list[Opened]:
     from bgrem_core.io.fits_image import open_every
 
     chosen = replace(settings or OpenSettings(), hdu=None)
-    with open_container(path) as container:
+    with open_container(path, salvage=chosen.salvage) as container:
         if container.format != "fits":
             return [_open(container, chosen, None)]
         found = open_every(container, chosen)

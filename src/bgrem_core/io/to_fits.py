@@ -46,7 +46,7 @@ class Plan:
         origin = self._products[0].origin
         try:
             if origin.format == "fits" and origin.path is not None:
-                self._source = open_container(origin.path)
+                self._source = open_container(origin.path, salvage=origin.salvaged)
                 self._from_file(self._source)
             else:
                 self._from_array()

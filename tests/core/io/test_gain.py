@@ -17,7 +17,7 @@ from bgrem_core.io.gain import find_gain, find_zeropoint
         (None, "nanomaggy", {"GAIN": 4.0}, None, "as BUNIT is nanomaggy"),
         (None, "adu/s", {"GAIN": 4.0, "EXPTIME": 9}, None, "unknown"),
         (None, "adu", {"GAIN": 0}, None, "unknown"),
-        (None, "adu", {"GAIN": "high"}, None, "unknown"),
+        (None, "adu", {"GAIN": "high"}, None, "'high' is not used, as it is not a"),
         (None, "adu", {"GAIN": True}, None, "unknown"),
         (None, "electron", {"GAIN": 4.0}, 1.0, "BUNIT is electron"),
         (None, "ELECTRONS", {}, 1.0, "gain 1"),

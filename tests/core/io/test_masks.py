@@ -42,6 +42,13 @@ class TestSaturation:
         assert image.saturation == 50000
         assert "2 pixels (0.096 %) are saturated" in image.notices
 
+    def test_a_level_that_is_written_as_text_is_a_level(self, noise, save):
+        noise[3, 4] = 60000
+        hdu = fits.PrimaryHDU(noise)
+        hdu.header["SATURATE"] = "50000.0"
+        image = open_image(save(hdu))
+        assert image.flags[3, 4] == MaskBit.SATURATED
+
     def test_stated_level_wins(self, noise, save):
         noise[3, 4] = 60000
         hdu = fits.PrimaryHDU(noise)
@@ -68,3 +75,31 @@ def test_bayer_patterns_are_refused(noise, save):
     path = save(hdu)
     with pytest.raises(ImageError, match=r"BAYERPAT=RGGB.*debayer the image first"):
         open_image(path)
+
+
+@pytest.mark.parametrize("name", ["DQ", "ERR"])
+def test_a_sibling_that_does_not_fit_is_told_of(name, noise, save):
+    other = fits.ImageHDU(np.ones((10, 10), np.int16), name=name)
+    path = save(fits.PrimaryHDU(), fits.ImageHDU(noise, name="SCI"), other)
+    image = open_image(path)
+    assert f"HDU 2 {name} (10 x 10) does not fit the image and is not used" in (
+        image.notices
+    )
+    assert not image.flags.any()
+    assert image.rms is None
+
+
+def test_a_sibling_without_pixels_says_nothing_and_one_that_fits_goes_first(
+    noise, save
+):
+    sci = fits.ImageHDU(noise, name="SCI")
+    empty = fits.ImageHDU(name="DQ")
+    image = open_image(save(fits.PrimaryHDU(), sci, empty))
+    assert not [n for n in image.notices if "DQ" in n]
+    bits = np.zeros(noise.shape, np.int16)
+    bits[3, 4] = 1
+    odd = fits.ImageHDU(np.ones((10, 10), np.int16), name="DQ")
+    path = save(fits.PrimaryHDU(), sci, odd, fits.ImageHDU(bits, name="DQ"))
+    image = open_image(path)
+    assert image.flags[3, 4]
+    assert np.count_nonzero(image.flags) == 1

@@ -1,5 +1,9 @@
 """Salvage: what can be read of a damaged file is kept, the rest is NaN and counted."""
 
+import bz2
+import gzip
+import zlib
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -35,6 +39,47 @@ def test_rows_before_the_end_of_a_cut_file_are_kept(dtype, noise, save):
     lost[10:] = True
     check(image, stored.astype(np.float32), lost)
     assert any("within HDU 0" in n for n in image.notices)
+
+
+@pytest.mark.parametrize(
+    ("compress", "inflater"),
+    [
+        (gzip.compress, lambda: zlib.decompressobj(31)),
+        (bz2.compress, bz2.BZ2Decompressor),
+    ],
+    ids=["gzip", "bzip2"],
+)
+def test_rows_that_come_out_of_a_cut_compressed_file_are_kept(
+    compress, inflater, save, separate, tmp_path
+):
+    # Blocks of bzip2 come out whole: one of 900 kB has to fit in.
+    data = np.random.default_rng(3).normal(100, 5, (1000, 600)).astype(np.float32)
+    whole = save(data)
+    path = tmp_path / "cut.fits.packed"
+    packed = compress(whole.read_bytes())
+    path.write_bytes(packed[: len(packed) * 3 // 4])
+    with pytest.raises(ReadError, match=r"ends too early.*--salvage keeps"):
+        open_image(path)
+    image = open_image(path, salvage=True)
+    lost = np.isnan(image.data)
+    there = inflater().decompress(path.read_bytes())
+    rows = (len(there) - 2880) // data[0].nbytes
+    assert 300 < rows < 1000
+    assert not lost[:rows].any()
+    assert lost[rows:].all()
+    check(image, data, lost)
+    out = write(separate(image), tmp_path / "out.fits")
+    np.testing.assert_array_equal(np.isnan(fits.getdata(out)), lost)
+
+
+def test_damage_within_a_compressed_file_is_never_salvaged(noise, save, tmp_path):
+    # The pixels behind it would be wrong, and nothing would say so.
+    raw = bytearray(gzip.compress(save(noise).read_bytes()))
+    raw[-8:-4] = bytes(4)
+    path = tmp_path / "bad.fits.gz"
+    path.write_bytes(raw)
+    with pytest.raises(ReadError, match="CRC check failed"):
+        open_image(path, salvage=True)
 
 
 def test_scaled_numbers_are_salvaged_as_their_values(noise, save):

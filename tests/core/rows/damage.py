@@ -46,6 +46,18 @@ def rows_are_lost(first):
     return check
 
 
+def cut_gzip(folder):
+    zipped("in.fits.gz", gzip)(folder)
+    path = folder / "in.fits.gz"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def first_half_stays(folder, out):
+    data, _ = cleaned(out)
+    assert np.isfinite(data[:32]).all()
+    assert np.isnan(data[60:]).all()
+
+
 def whole_numbers():
     return np.round(noise()).astype(np.int32)
 
@@ -229,13 +241,18 @@ ROWS = (
         number=27,
         title="data that are cut off",
         happens="exit 3: the file ends at byte n of m; with `--salvage` the rows that "
-        "are there are cleaned, the rest is NaN, masked and counted",
+        "are there are cleaned, the rest is NaN, masked and counted; so with what "
+        "comes out of a compressed file that is cut off",
         cases=(
             Case(name="cut", build=cut(2880 + 10000), code=3, hint="--salvage keeps",
                  words="the file ends at byte 12880 of 23360 (55 %)"),
             Case(name="salvage", build=cut(2880 + 10000), check=rows_are_lost(31),
                  notice="2640 of 5120 pixels (52 %) cannot be read",
                  output={"layers": True}, **SALVAGE),
+            Case(name="gzip", build=cut_gzip, code=3, hint="--salvage keeps",
+                 file="in.fits.gz", words="the compressed file ends too early"),
+            Case(name="gzip-salvage", build=cut_gzip, file="in.fits.gz", **SALVAGE,
+                 check=first_half_stays, notice="cannot be read"),
             Case(name="nothing-left", build=cut(2880), code=4, **SALVAGE,
                  words="no pixel of the image is finite"),
         ),
