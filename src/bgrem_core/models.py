@@ -6,6 +6,7 @@ Cards are read without torch; torch is imported when weights are loaded.
 import math
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
@@ -283,10 +284,19 @@ def list_models() -> tuple[ModelCard, ...]:
     Returns
     -------
     tuple of ModelCard
-        By name. Torch is not needed.
+        By name. Torch is not needed. A model whose file is damaged is left out, as the
+        others can be used; ``bgrem doctor`` tells of it.
     """
-    paths = sorted(_folder().glob("*.safetensors"))
-    return tuple(_card(slim.read(path, body=False)) for path in paths)
+    cards = []
+    for name in shipped():
+        with suppress(ModelError):
+            cards.append(find_card(name))
+    return tuple(cards)
+
+
+def shipped() -> tuple[str, ...]:
+    """Return the names of the files that ship as models, sound or not."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.safetensors")))
 
 
 def find_card(name_or_path: str) -> ModelCard:
@@ -307,7 +317,7 @@ def find_card(name_or_path: str) -> ModelCard:
     ModelError
         No such model, or a file that cannot be used.
     """
-    return _card(slim.read(find_file(name_or_path), body=False))
+    return _card(_read(find_file(name_or_path), body=False))
 
 
 def load_model(
@@ -381,7 +391,7 @@ def load_network(name_or_path: str) -> "tuple[ModelCard, nn.Module, str]":
     ModelError
         As for `load_model`.
     """
-    file = slim.read(find_file(name_or_path))
+    file = _read(find_file(name_or_path))
     card = _card(file)
     _check_hash(file)
     return card, _build(file, card).eval(), file.sha256
@@ -423,18 +433,26 @@ def find_file(name_or_path: str) -> Path:
     ModelError
         No model of that name ships, and it does not look like a path.
     """
-    shipped = {path.stem: path for path in _folder().glob("*.safetensors")}
-    if name_or_path in shipped:
-        return shipped[name_or_path]
+    known = shipped()
+    if name_or_path in known:
+        return _folder() / f"{name_or_path}.safetensors"
     path = Path(name_or_path)
     looks_like_file = bool(path.suffix) or len(path.parts) > 1
     if not looks_like_file and not path.is_file():
         raise ModelError(
             f"there is no model {name_or_path!r}",
-            f"use {', '.join(sorted(shipped)) or 'a path'} or the path of a "
-            "safetensors file",
+            f"use {', '.join(known) or 'a path'} or the path of a safetensors file",
         )
     return path
+
+
+def _read(path: Path, *, body: bool = True) -> slim.SlimFile:
+    try:
+        return slim.read(path, body=body)
+    except ModelError as error:
+        if path.parent != _folder():
+            raise
+        raise ModelError(error.sentence, _SHIPPED_HINT) from error
 
 
 def _card(file: slim.SlimFile) -> ModelCard:

@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from bgrem_core import cli
+from bgrem_core import cli, models
 from bgrem_core.doctor import machine, packages
 from bgrem_core.doctor import models as looked_at
 from bgrem_core.models import Model, list_models
@@ -78,6 +78,39 @@ def test_a_model_that_is_not_the_one_of_its_card_is_a_problem(
     assert "     -> install the package again" in said
     # The others are looked at all the same.
     assert said.count("as on its card") == len(list_models()) - 1
+
+
+def test_one_damaged_file_is_one_problem_and_the_other_models_work(
+    capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(machine, "half_rate", lambda: 1.0)
+    ours = models._folder()
+    names = [path.stem for path in ours.glob("*.safetensors")]
+    for path in [*ours.glob("*.safetensors"), *ours.glob("*.md")]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    cut = tmp_path / "optical-paper.safetensors"
+    cut.write_bytes(cut.read_bytes()[:1000])
+    flipped = bytearray((tmp_path / "gamma.safetensors").read_bytes())
+    flipped[-100] ^= 1
+    (tmp_path / "gamma.safetensors").write_bytes(flipped)
+    monkeypatch.setattr(models, "_folder", lambda: tmp_path)
+
+    said = told(capsys, 1)
+    assert [p["sentence"].partition(" ")[0] for p in said["problems"]] == [
+        "gamma.safetensors",
+        "optical-paper.safetensors",
+    ]
+    assert all("install the package again" in p["hint"] for p in said["problems"])
+    values = {(f["part"], f["name"]): f["value"] for f in said["facts"]}
+    for name in names:
+        broken = name in {"gamma", "optical-paper"}
+        assert ("as on its card" in values["Models", name]) != broken
+    assert values["Self-test", "gamma"] == "not run: it cannot be loaded"
+    assert values["Self-test", "optical"].endswith(": passed")
+    # What is left is offered.
+    assert cli.main(["models", "--json"]) == 0
+    offered = [card["name"] for card in json.loads(capsys.readouterr().out)]
+    assert sorted([*offered, "optical-paper"]) == sorted(names)
 
 
 def test_a_network_that_answers_wrongly_fails_its_self_test(capsys, monkeypatch):
@@ -162,7 +195,6 @@ def test_anything_that_breaks_is_one_problem_and_no_traceback(
 @pytest.mark.parametrize("apart", [0.0, 1.0])
 def test_an_accelerator_is_compared_with_the_cpu(quick, capsys, monkeypatch, apart):
     import bgrem_core.api
-    from bgrem_core import models
 
     clean = bgrem_core.api.clean
 
