@@ -6,6 +6,7 @@ import re
 import signal
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from clusters import same, scheduler_and_worker, small_field
@@ -87,6 +88,49 @@ def test_the_tiles_of_one_file_come_out_as_from_one_process(frames, tmp_path, ca
     assert main([*one, "-o", str(many), "--workers", "2"]) == 0
     assert "wrote" in capsys.readouterr().out
     assert written(many) == written(alone)
+
+
+def lose_device():
+    """Give a worker an accelerator that is lost at the first tile."""
+    from bgrem_core import models
+    from bgrem_core.engine.models import _models
+
+    _models.clear()
+    models.kept = models.choose_device, models.Model._forward
+
+    def lost(self, network, inputs):
+        if self.device != "cpu":
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return models.kept[1](self, network, inputs)
+
+    models.choose_device = lambda _: "cpu:0"
+    models.Model._forward = lost
+
+
+def find_device():
+    """Take back what `lose_device` did."""
+    from bgrem_core import models
+    from bgrem_core.engine.models import _models
+
+    _models.clear()
+    models.choose_device, models.Model._forward = models.kept
+
+
+def test_a_device_that_a_worker_loses_is_told_once(
+    frames, shared, two_workers, tmp_path, capsys
+):
+    alone, elsewhere = tmp_path / "alone", tmp_path / "elsewhere"
+    call = ["-f", frames[0], "--tile", "208", "--threads", "1", "--device"]
+    assert main([*call, "cpu", "-o", str(alone)]) == 0
+    two_workers.run(lose_device)
+    try:
+        assert main([*call, "auto", "-o", str(elsewhere), "--workers", "2"]) == 0
+    finally:
+        two_workers.run(find_device)
+    said = capsys.readouterr().out
+    assert said.count("cpu:0 failed (CUDA error: unspecified launch failure)") == 1
+    one, other = (fits.getdata(next(f.iterdir())) for f in (alone, elsewhere))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_results_that_exist_are_not_replaced(frames, shared, tmp_path, capsys):

@@ -72,19 +72,20 @@ def iterate(
     planes = {TAKEN: taken, **run.said.planes()}
     store = Store.create(folder, prepared, staged={"data": image.data, "flags": flags})
     store.prepare(tuple(planes))
-    yield from done_elsewhere(store, do_tile, client)
+    told = yield from done_elsewhere(store, do_tile, client)
     try:
         for name, plane in planes.items():
             for tile in run.grid:
                 plane[tile.keep] = np.asarray(store.group[name][tile.keep])
     finally:
         store.remove()
-    return (yield from run.finish(taken))
+    done = yield from run.finish(taken)
+    return replace(done, notices=tuple(dict.fromkeys([*done.notices, *told])))
 
 
 def done_elsewhere(
     store: Store, work: Any, client: Any, *, mark: str = DONE
-) -> Generator[Progress, Any, None]:
+) -> Generator[Progress, Any, list[str]]:
     """Have the tiles done that are not done yet; a cluster that is gone keeps them.
 
     Parameters
@@ -92,11 +93,16 @@ def done_elsewhere(
     store : Store
         Of the run.
     work : callable
-        ``work(folder, row, column)``.
+        ``work(folder, row, column)``; returns notices, or None.
     client : distributed.Client or None
         None = here.
     mark : str, optional
         Array of the marks that `work` leaves.
+
+    Returns
+    -------
+    list of str
+        What workers have to tell, each sentence once.
 
     Yields
     ------
@@ -112,9 +118,12 @@ def done_elsewhere(
     todo = store.todo(mark)
     stage, total = _STAGES[mark], len(store.prepared.grid)
     done = total - len(todo)
+    told: dict[str, None] = {}
     try:
         yield Progress(stage=stage, done=done, total=total)
-        for _ in each(client, work, [(str(store.folder), *index) for index in todo]):
+        calls = [(str(store.folder), *index) for index in todo]
+        for notices in each(client, work, calls):
+            told |= dict.fromkeys(notices or ())
             done += 1
             yield Progress(stage=stage, done=done, total=total)
     except Gone as gone:
@@ -126,3 +135,4 @@ def done_elsewhere(
     except BaseException:
         store.remove()
         raise
+    return list(told)

@@ -17,10 +17,12 @@ import numpy as np
 
 from bgrem_core.engine.blocks import around, tile_blocks
 from bgrem_core.engine.extra import need
+from bgrem_core.engine.models import model_of
 from bgrem_core.engine.prepared import Prepared
 from bgrem_core.engine.skies import Blocks
 from bgrem_core.mesh import Mesh
 from bgrem_core.methods import get_method
+from bgrem_core.methods.bgrem import BGRemSettings
 from bgrem_core.methods.common import package_version
 from bgrem_core.normalize import Scale
 from bgrem_core.planes import Plane, bands
@@ -206,7 +208,7 @@ def opened(folder: str) -> Store:
     return Store(Path(folder))
 
 
-def do_tile(folder: str, row: int, column: int) -> tuple[int, int]:
+def do_tile(folder: str, row: int, column: int) -> tuple[str, ...]:
     """Do one tile; the task of a worker.
 
     Parameters
@@ -218,8 +220,8 @@ def do_tile(folder: str, row: int, column: int) -> tuple[int, int]:
 
     Returns
     -------
-    tuple of int
-        Row and column.
+    tuple of str
+        Notices of the worker's model, such as a device that failed there.
     """
     store = opened(folder)
     tile = store.prepared.grid.tile(row, column)
@@ -230,7 +232,10 @@ def do_tile(folder: str, row: int, column: int) -> tuple[int, int]:
     else:
         del blocks["data"]
     store.put(tile, blocks)
-    return row, column
+    settings = store.prepared.settings
+    if not isinstance(settings, BGRemSettings):
+        return ()
+    return tuple(model_of(settings, store.prepared.sha256).notices)
 
 
 def _facts(prepared: Prepared, source: tuple[str, str] | None) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _steps(
     names = _names(prepared, layers=layers)
     store = Store.create(target.parent, prepared, source=place, wanted=names)
     store.prepare(_said(prepared))
-    yield from done_elsewhere(store, do_tile, client)
+    told = yield from done_elsewhere(store, do_tile, client)
     try:
         sky = _sky(store, rows)
         out = need("zarr").open_group(store.folder / _OUT, mode="a", zarr_format=3)
@@ -134,7 +134,8 @@ def _steps(
             table = list_sources(store, sky, find, client=client, rows=rows)
             made = replace(made, threshold=float(table.meta.get("threshold", nan)))
         out.attrs["provenance"] = made.as_dict()
-        out.attrs["notices"] = [*prepared.scale.notices, *sky.notices]
+        said = [*prepared.scale.notices, *sky.notices, *prepared.notices, *told]
+        out.attrs["notices"] = list(dict.fromkeys(said))
     except Gone as gone:
         raise gone.said(
             "all tiles are done and kept",
@@ -153,7 +154,7 @@ def _steps(
     return target
 
 
-def do_last(folder: str, row: int, column: int) -> tuple[int, int]:
+def do_last(folder: str, row: int, column: int) -> None:
     """Write the chunks of a tile, its sky known; the task of a worker.
 
     Parameters
@@ -162,11 +163,6 @@ def do_last(folder: str, row: int, column: int) -> tuple[int, int]:
         Of the store.
     row, column : int
         Of the tile.
-
-    Returns
-    -------
-    tuple of int
-        Row and column.
     """
     store, sky = opened(folder), left(folder, _SKY)
     prepared = store.prepared
@@ -181,7 +177,6 @@ def do_last(folder: str, row: int, column: int) -> tuple[int, int]:
     for name in out:
         out[name][at] = blocks[name]
     store.group[FINISHED][row, column] = 1
-    return row, column
 
 
 def _open(source: Any) -> tuple[Any, tuple[str, str]]:
