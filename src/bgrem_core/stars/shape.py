@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import signal
 
 from bgrem_core.stars.spline_psf import SplinePsf, grid_offsets
 from bgrem_core.stars.starlist import Stars, places
@@ -65,10 +64,13 @@ def widened(psf: SplinePsf, scale: float) -> SplinePsf:
     SplinePsf
         Of the same sum.
     """
+    # Slow to import, and every run of the command imports this module.
+    from scipy.signal import fftconvolve
+
     dx, dy = grid_offsets(max(2, int(np.ceil(5 * scale))), psf.fine)
     disc = np.exp(-np.hypot(dx, dy) / scale)
     disc /= disc.sum()
-    wide = [signal.fftconvolve(c, disc, mode="same") for c in psf.coefficients]
+    wide = [fftconvolve(c, disc, mode="same") for c in psf.coefficients]
     return replace(psf, coefficients=np.stack(wide))
 
 
