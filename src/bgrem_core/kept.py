@@ -22,7 +22,7 @@ from bgrem_core.errors import WriteError
 from bgrem_core.planes import allocate
 from bgrem_core.tiles import Tile
 
-__all__ = ["JOURNAL", "Kept", "Scratch"]
+__all__ = ["JOURNAL", "Kept", "Scratch", "reserve"]
 
 #: Name of the journal within a folder of kept tiles.
 JOURNAL = "journal.jsonl"
@@ -100,7 +100,7 @@ class Kept(Scratch):
             with path.open("a+b") as file:
                 if os.fstat(file.fileno()).st_size != size:
                     file.truncate(0)
-                    _reserve(file.fileno(), size)
+                    reserve(file.fileno(), size)
             plane = np.memmap(path, dtype, mode="r+", shape=shape)
         except OSError as error:
             raise _unwritable(self._folder, error) from error
@@ -190,7 +190,7 @@ def _start(folder: Path, head: Mapping[str, Any]) -> None:
     fresh.replace(folder / JOURNAL)
 
 
-def _reserve(handle: int, size: int) -> None:
+def reserve(handle: int, size: int) -> None:
     """Take the room on disk now: a map without room would end the process later."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(handle, 0, size)

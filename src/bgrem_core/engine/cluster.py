@@ -114,6 +114,13 @@ def _own(distributed: Any, workers: int | None) -> Any:
         ) from error
 
 
+def near(client: Any) -> bool:
+    """Tell whether all workers of a client are processes of this machine."""
+    if client is None:
+        return True
+    return isinstance(client.cluster, need("distributed").LocalCluster)
+
+
 def within(seconds: float, call: Callable[[], Any]) -> Any:
     """Return what a call to a cluster gives; nobody waits longer than some seconds.
 

@@ -1,26 +1,28 @@
 """One frame, its tiles spread over a cluster."""
 
+import os
 from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, cast
 
 from bgrem_core.engine.answers import TAKEN
-from bgrem_core.engine.cluster import Gone, each
-from bgrem_core.engine.models import model_of
+from bgrem_core.engine.cluster import Gone, each, near
+from bgrem_core.engine.models import told_of
 from bgrem_core.engine.prepared import Prepared
 from bgrem_core.engine.store import DONE, FINISHED, Store, do_tile
 from bgrem_core.image import Image
 from bgrem_core.methods.base import Method
 from bgrem_core.methods.bgrem import BGRemSettings, Run
 from bgrem_core.methods.common import check_method, frame_scale, working_flags
-from bgrem_core.planes import allocate
 from bgrem_core.progress import Progress
 from bgrem_core.separation import Separation
 from bgrem_core.settings import OpenSettings
+
+if TYPE_CHECKING:
+    from bgrem_core.models import Model
+    from bgrem_core.planes import Plane
 
 #: What the progress towards a mark is called.
 _STAGES = {DONE: "tiles", FINISHED: "write"}
@@ -52,7 +54,8 @@ def iterate(
     image: Image, settings: BGRemSettings, *, client: Any, folder: Path
 ) -> Generator[Progress, Any, Separation]:
     """Take noise and sky off an image, tiles elsewhere; see `Method.iterate`."""
-    model = model_of(settings, "")
+    # A run asks the model for no more than this where others do its tiles.
+    model = cast("Model", told_of(settings, client))
     check_method(model, "bgrem", settings.model)
     flags = working_flags(image, settings.mask_grow)
     scale = yield from frame_scale(image, settings)
@@ -68,17 +71,23 @@ def iterate(
         steps=run.steps,
         joint=run.joint_objective,
     )
-    taken = allocate(image.shape)
-    planes = {TAKEN: taken, **run.said.planes()}
-    store = Store.create(folder, prepared, staged={"data": image.data, "flags": flags})
-    store.prepare(tuple(planes))
+    staged: dict[str, Plane] = {"data": image.data, "flags": flags}
+    # Files that are mapped cannot be removed on every system.
+    here = near(client) and os.name == "posix"
+    store = Store.create(folder, prepared, staged=staged, near=here)
+    names = (TAKEN, *run.said.planes())
+    try:
+        store.prepare(names)
+    except BaseException:
+        store.remove()
+        raise
     told = yield from done_elsewhere(store, do_tile, client)
     try:
-        for name, plane in planes.items():
-            for tile in run.grid:
-                plane[tile.keep] = np.asarray(store.group[name][tile.keep])
+        planes = {name: store.whole(name) for name in names}
     finally:
         store.remove()
+    taken = planes.pop(TAKEN)
+    run.said.hold(planes)
     done = yield from run.finish(taken)
     return replace(done, notices=tuple(dict.fromkeys([*done.notices, *told])))
 

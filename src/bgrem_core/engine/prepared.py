@@ -125,7 +125,7 @@ def prepare(plane: Plane, method: str, settings: dict[str, Any]) -> Prepared:
             method=method,
             settings=run,
             door=door,
-            grid=tiles_of(shape, model, run),
+            grid=tiles_of(shape, model.card, run),
             scale=measured(plane, run, known=nothing),
             model=model.card.name,
             sha256=model.sha256,

@@ -1,8 +1,9 @@
-"""The folder of a run: a zarr group that workers read from and write to, by tile.
+"""The folder of a run: arrays that workers read from and write to, by tile.
 
-What a tile keeps is one chunk of every array, so that no two tasks write to one chunk;
-nothing is sharded, as writing parts of a shard loses data. A tile that is marked as
-done is whole: the mark is written last.
+It is a zarr group: what a tile keeps is one chunk of every array, so that no two tasks
+write to one chunk; nothing is sharded, as writing parts of a shard loses data. For
+workers of this machine plain files do, and cost less. A tile that is marked as done is
+whole: the mark is written last.
 """
 
 import dataclasses
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bgrem_core.engine.blocks import around, tile_blocks
 from bgrem_core.engine.extra import need
+from bgrem_core.engine.files import Files
 from bgrem_core.engine.models import model_of
 from bgrem_core.engine.prepared import Prepared
 from bgrem_core.engine.skies import Blocks
@@ -25,7 +28,7 @@ from bgrem_core.methods import get_method
 from bgrem_core.methods.bgrem import BGRemSettings
 from bgrem_core.methods.common import package_version
 from bgrem_core.normalize import Scale
-from bgrem_core.planes import Plane, bands
+from bgrem_core.planes import Plane, allocate, bands
 from bgrem_core.settings import OpenSettings
 from bgrem_core.tiles import Grid, Tile
 
@@ -47,7 +50,11 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.group = need("zarr").open_group(folder, mode="r+")
+        self.group: Any = (
+            Files(folder)
+            if Files.here(folder)
+            else need("zarr").open_group(folder, mode="r+")
+        )
         self._facts: dict[str, Any] = json.loads(self.group.attrs[_KEY])
 
     @classmethod
@@ -59,6 +66,7 @@ class Store:
         source: tuple[str, str] | None = None,
         staged: dict[str, Plane] | None = None,
         wanted: tuple[str, ...] = (),
+        near: bool = False,
     ) -> Self:
         """Make the folder of a run, or go on with the one that is there.
 
@@ -74,6 +82,8 @@ class Store:
             "data" and "flags", copied for the workers where there is no such array.
         wanted : tuple of str, optional
             Arrays of the result; a run for others is another run.
+        near : bool, optional
+            All workers are processes of this machine.
 
         Returns
         -------
@@ -84,16 +94,25 @@ class Store:
         planes = _planes(prepared.scale)
         name = _hash(facts, {**planes, **(staged or {})})[:24]
         path = folder / f".bgrem-{name}.tiles"
-        if not (path / "ready").exists():
+        far = Files.here(path) and not near
+        if far or not (path / "ready").exists():
             shutil.rmtree(path, ignore_errors=True)
             attributes = {_KEY: json.dumps(facts)}
-            need("zarr").create_group(path, attributes=attributes, zarr_format=3)
-            store = cls(path)
-            for key, plane in {**planes, **(staged or {})}.items():
-                store.keep(key, plane)
-            for mark in _MARKS:
-                store.array(mark, shape=prepared.grid.counts, chunks=(1, 1))
-            (path / "ready").touch()
+            try:
+                if near:
+                    Files.create(path, attributes)
+                else:
+                    group = need("zarr").create_group
+                    group(path, attributes=attributes, zarr_format=3)
+                store = cls(path)
+                for key, plane in {**planes, **(staged or {})}.items():
+                    store.keep(key, plane)
+                for mark in _MARKS:
+                    store.array(mark, shape=prepared.grid.counts, chunks=(1, 1))
+                (path / "ready").touch()
+            except BaseException:
+                shutil.rmtree(path, ignore_errors=True)
+                raise
         return cls(path)
 
     @cached_property
@@ -122,10 +141,16 @@ class Store:
     def keep(self, name: str, plane: Plane) -> None:
         """Write a plane: the nodes of a mesh, or pixels by bands."""
         if isinstance(plane, Mesh):
-            nodes = self.group.create_array(
-                name, data=plane.nodes, chunks=plane.nodes.shape, overwrite=True
-            )
-            nodes.attrs["order"] = plane.order
+            order = np.array([plane.order])
+            for key, values in ((name, plane.nodes), (_order(name), order)):
+                made = self.group.create_array(
+                    key,
+                    shape=values.shape,
+                    chunks=values.shape,
+                    dtype=values.dtype,
+                    overwrite=True,
+                )
+                made[:] = values
             return
         shape = self._facts["shape"]
         array = self.array(name)
@@ -136,11 +161,21 @@ class Store:
     def plane(self, name: str) -> Plane:
         """Return a plane that was kept."""
         array: Any = self.group[name]
-        if "order" not in array.attrs:
+        if _order(name) not in self.group:
             return array  # type: ignore[no-any-return]
-        shape = self._facts["shape"]
-        nodes = np.asarray(array[:])
-        return Mesh(nodes=nodes, shape=(shape[0], shape[1]), order=array.attrs["order"])
+        shape, (order,) = self._facts["shape"], self.group[_order(name)][:]
+        nodes = np.array(array[:])
+        return Mesh(nodes=nodes, shape=(shape[0], shape[1]), order=int(order))
+
+    def whole(self, name: str) -> NDArray[Any]:
+        """Return an array that all tiles have filled; it outlives the folder."""
+        array = self.group[name]
+        if isinstance(array, np.ndarray):
+            return array
+        out = allocate(array.shape, array.dtype)
+        for rows in bands(array.shape, array.chunks[0]):
+            out[rows] = array[rows, :]
+        return out
 
     def array(
         self,
@@ -257,6 +292,11 @@ def _facts(prepared: Prepared, source: tuple[str, str] | None) -> dict[str, Any]
         "model": {name: getattr(prepared, name) for name in names},
         "source": source,
     }
+
+
+def _order(name: str) -> str:
+    """Return the name of what is kept of a mesh beside its nodes."""
+    return f"{name}-order"
 
 
 def _planes(scale: Scale) -> dict[str, Plane]:

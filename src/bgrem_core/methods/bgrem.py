@@ -40,6 +40,7 @@ from bgrem_core.methods.common import (
 )
 from bgrem_core.methods.mesh import sky_scale_option
 from bgrem_core.methods.said import HEADS, Said
+from bgrem_core.model_card import ModelCard
 from bgrem_core.models import Model, find_card, load_model
 from bgrem_core.normalize import Scale
 from bgrem_core.options import option
@@ -205,7 +206,7 @@ class Run:
         self.answers: dict[str, NDArray[np.float32]]
         self.steps = settings.steps or model.card.steps
         self.joint_objective = model.card.objective == "joint"
-        self.grid = tiles_of(image.shape, model, settings)
+        self.grid = tiles_of(image.shape, model.card, settings)
         known = image.gain is not None and scale.median_sigma > 0
         self.sigma_e = scale.median_sigma * image.gain if known else None  # type: ignore[operator]
 
@@ -366,10 +367,10 @@ class Run:
         yield from self.model.notices
 
 
-def tiles_of(shape: tuple[int, int], model: Model, settings: BGRemSettings) -> Grid:
+def tiles_of(shape: tuple[int, int], card: ModelCard, settings: BGRemSettings) -> Grid:
     """Return the tiles of a frame of this shape, on the grid that the model pools."""
-    margin = model.radius if settings.margin is None else settings.margin
-    pooling = lcm(model.pooling, BIN)
+    margin = card.radius if settings.margin is None else settings.margin
+    pooling = lcm(card.pooling, BIN)
     return grid(shape, tile=settings.tile, margin=margin, pooling=pooling)
 
 

@@ -80,8 +80,13 @@ class Said:
         if self.centre is not None:
             self.centre[tile.keep] = tile.crop(answers[CENTRE])
 
+    def hold(self, planes: Mapping[str, NDArray[Any]]) -> None:
+        """Take planes that were filled elsewhere, by the names of `planes`."""
+        for name, plane in planes.items():
+            setattr(self, name, plane)
+
     def planes(self) -> dict[str, NDArray[Any]]:
-        """Return what is filled, for those who fill it from elsewhere."""
+        """Return what is filled, by name."""
         known = {"width": self.width, "hits": self.hits, "centre": self.centre}
         return {name: plane for name, plane in known.items() if plane is not None}
 
