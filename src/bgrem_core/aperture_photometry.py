@@ -15,7 +15,7 @@ from bgrem_core.image import MaskBit
 from bgrem_core.kron_photometry import kron_fluxes
 from bgrem_core.matched import circle_noise
 from bgrem_core.psf_photometry import psf_fluxes, psf_sums
-from bgrem_core.rings import ring_sky
+from bgrem_core.rings import RingSky, ring_sky
 from bgrem_core.shapes import measure_shapes
 
 if TYPE_CHECKING:
@@ -164,30 +164,28 @@ def measure_block(
     if frame.segm is not None:
         blank &= frame.segm[block] == 0
     px, py = x[own] - x0, y[own] - y0
-    spot = (
-        np.clip(np.rint(py).astype(np.intp), 0, data.shape[0] - 1),
-        np.clip(np.rint(px).astype(np.intp), 0, data.shape[1] - 1),
-    )
-    sigma = np.asarray(frame.sigma[block], np.float64)[spot]
+    noise_map = np.asarray(frame.sigma[block])
     seen, noise_free = frame.ring_data(block, data)
-    ring = ring_sky(
-        seen, blank, px, py, fwhm=setup.fwhm, sigma=sigma, rho_xy=setup.rho_xy,
-        noise_free=noise_free,
-    )  # fmt: skip
+
+    def sky_at(x: "Floats", y: "Floats", free: "Bools") -> "tuple[Floats, RingSky]":
+        sigma = noise_map[_spots(data.shape, x, y)].astype(np.float64)
+        return sigma, ring_sky(
+            seen, free, x, y, fwhm=setup.fwhm, sigma=sigma, rho_xy=setup.rho_xy,
+            noise_free=noise_free,
+        )  # fmt: skip
+
+    sigma, ring = sky_at(px, py, blank)
     labels, leads = None, np.ones(len(own), bool)
     if frame.segm is not None:
         labels = np.ascontiguousarray(frame.segm[block], np.int32)
         light, _, _ = sep.sum_circle(data, px, py, setup.radius, mask=bad, subpix=0)
-        leads = _leads(labels, spot, light)
+        leads = _leads(labels, _spots(data.shape, px, py), light)
         alone = near[own] > OVERLAP * setup.fwhm
         sits = np.flatnonzero(~leads & (ring.contaminated | alone))
         if len(sits):
             # Its sky is the light of the brighter source that it sits on.
-            around = ring_sky(
-                seen, usable & ~_shadows(data.shape, x - x0, y - y0, reach),
-                px[sits], py[sits], fwhm=setup.fwhm, sigma=sigma[sits],
-                rho_xy=setup.rho_xy, noise_free=noise_free,
-            )  # fmt: skip
+            free = usable & ~_shadows(data.shape, x - x0, y - y0, reach)
+            around = sky_at(px[sits], py[sits], free)[1]
             ring.level[sits], ring.error[sits] = around.level, around.error
     out = {"sky": ring.level, "sky_err": ring.error, "sigma": sigma}
     for name, radius in zip(("small", "wide", "far"), setup.radii, strict=True):
@@ -208,7 +206,13 @@ def measure_block(
         bright = own[out["small"] > 30 * noise][:ALIGNED]
         solved = _solved(x, y, block, near, setup, everywhere=method == "psf")
         solved = np.union1d(solved, bright)
-        out |= _psf_block(frame, block, data, usable, blank, x, y, solved, own, setup)
+        sx, sy = x[solved] - x0, y[solved] - y0
+        fitted = _fitted(data, usable, sx, sy, *sky_at(sx, sy, blank), setup)
+        place = np.full(len(x), -1)
+        place[solved] = np.arange(len(solved))
+        mine = place[own]
+        for name, values in fitted.items():
+            out[name] = np.where(mine >= 0, np.append(values, np.nan)[mine], np.nan)
     if method in ("auto", "kron"):
         wanted = grown & (out["small"] > 5 * noise)
         wanted &= leads
@@ -285,43 +289,31 @@ def _shadows(
     )
 
 
-def _psf_block(
-    frame: Frame,
-    block: tuple[slice, slice],
+def _fitted(
     data: "NDArray[np.float32]",
     usable: "Bools",
-    blank: "Bools",
     x: "Floats",
     y: "Floats",
-    solved: "NDArray[np.intp]",
-    own: "NDArray[np.intp]",
+    sigma: "Floats",
+    ring: "RingSky",
     setup: Setup,
 ) -> dict[str, "Floats"]:
-    px, py = x[solved] - block[1].start, y[solved] - block[0].start
-    sigma_map = np.asarray(frame.sigma[block], np.float64)
-    spot = (
-        np.clip(np.rint(py).astype(np.intp), 0, data.shape[0] - 1),
-        np.clip(np.rint(px).astype(np.intp), 0, data.shape[1] - 1),
-    )
-    sigma = sigma_map[spot]
-    seen, noise_free = frame.ring_data(block, data)
-    ring = ring_sky(
-        seen, blank, px, py, fwhm=setup.fwhm, sigma=sigma, rho_xy=setup.rho_xy,
-        noise_free=noise_free,
-    )  # fmt: skip
+    """Return the fluxes of sources that are solved together with the PSF."""
     got = psf_fluxes(
-        data, usable, px, py, level=ring.level, sigma=sigma, profile=setup.profile,
+        data, usable, x, y, level=ring.level, sigma=sigma, profile=setup.profile,
         rho_xy=setup.rho_xy,
     )  # fmt: skip
     sums = psf_sums(setup.profile)
     error = np.hypot(got.error, ring.error * sums[0] / sums[1])
-    place = np.full(len(x), -1)
-    place[solved] = np.arange(len(solved))
-    mine = place[own]
-    return {
-        name: np.where(mine >= 0, np.append(values, np.nan)[mine], np.nan)
-        for name, values in (("psf", got.flux), ("psf_err", error))
-    }
+    return {"psf": got.flux, "psf_err": error}
+
+
+def _spots(shape: tuple[int, ...], x: "Floats", y: "Floats") -> tuple["Ints", "Ints"]:
+    """Return the pixels at some positions, those outside moved to the edge."""
+    return (
+        np.clip(np.rint(y).astype(np.intp), 0, shape[0] - 1),
+        np.clip(np.rint(x).astype(np.intp), 0, shape[1] - 1),
+    )
 
 
 def _pixel_flags(

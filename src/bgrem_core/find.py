@@ -15,6 +15,7 @@ from bgrem_core.blockwise import BLOCK, MARGIN, blocks_of, join
 from bgrem_core.catalog import SourceFlag
 from bgrem_core.columns import source_table
 from bgrem_core.detect import Detections
+from bgrem_core.held import Held
 from bgrem_core.matched import weighted_noise
 from bgrem_core.models import find_card
 from bgrem_core.overlooked import overlooked
@@ -123,6 +124,8 @@ def find_with_segments(
     light = search_plane(separation, settings, threshold_of=threshold_of, fwhm=fwhm)
     centres = None
     if centre_scale is not None and wants_centres(separation, settings):
+        if not light.filtered:  # else its last bits are those of the block
+            light = dataclasses.replace(light, plane=Held(light.plane))
         centres = centre_search(
             separation, settings, centre_scale, light=light, fwhm=fwhm
         )

@@ -197,13 +197,15 @@ def centre_search(
     Search
         Where every maximum above the threshold is a source.
     """
-    calm = 1.0
+    calm, quiet = 1.0, None if light.filtered else light.plane
     if separation.scale.uncertain:
-        filtered = _original_filtered(separation, light.mesh, fwhm)
+        filtered = _original_filtered(separation, light.mesh, fwhm, quiet)
         calm = max(1.0, _scatter(filtered))
     given = settings.threshold
     return Search(
-        plane=centre_plane(separation, table, mesh=light.mesh, fwhm=fwhm, calm=calm),
+        plane=centre_plane(
+            separation, table, mesh=light.mesh, fwhm=fwhm, calm=calm, quiet=quiet
+        ),
         threshold=(
             centres.THRESHOLD[point(deep=settings.deep)] if given is None else given
         ),
@@ -222,6 +224,7 @@ def centre_plane(
     mesh: "Plane",
     fwhm: float,
     calm: float,
+    quiet: "Plane | None" = None,
 ) -> LazyPlane:
     """Return the evidence of centres.
 
@@ -235,6 +238,8 @@ def centre_plane(
         FWHM of the PSF, pixels.
     calm : float
         By which the filtered noise is divided, at least 1.
+    quiet : Plane, optional
+        `light_plane` without the filter, where it is at hand.
 
     Returns
     -------
@@ -242,7 +247,7 @@ def centre_plane(
         As it is searched; masked pixels NaN.
     """
     scale, flags = separation.scale, separation.flags
-    filtered = _original_filtered(separation, mesh, fwhm)
+    filtered = _original_filtered(separation, mesh, fwhm, quiet)
     if scale.uncertain:
         filtered = _calmed(filtered, calm)
     significance = centres.significance(
@@ -261,13 +266,13 @@ def centre_plane(
 
 
 def _original_filtered(
-    separation: "Separation", mesh: "Plane", fwhm: float
+    separation: "Separation", mesh: "Plane", fwhm: float, quiet: "Plane | None"
 ) -> LazyPlane:
     original = _in_sigma(separation, separation.photometric, mesh)
     cleaned, denoised = _fully_cleaned(separation)
     if denoised:
-        quiet = _in_sigma(separation, cleaned, mesh)
-        original = _compact(original, quiet, fwhm)
+        light = _in_sigma(separation, cleaned, mesh) if quiet is None else quiet
+        original = _compact(original, light, fwhm)
     return _filtered(original, fwhm, separation.scale.rho_xy)
 
 
@@ -301,14 +306,19 @@ def _in_sigma(separation: "Separation", cleaned: "Plane", sky: "Plane") -> LazyP
         noise = np.asarray(sigma[rows, cols])
         signal = np.asarray(cleaned[rows, cols] - sky[rows, cols], np.float32)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            out = np.where(noise > 0, signal / noise, _noise_free(signal))
+            out: NDArray[np.float32] = signal / noise
+        known = noise > 0
+        if not known.all():
+            out[~known] = _noise_free(signal[~known])
         # A saturated core is the top of its star: masked, its rim would be a wreath of
         # sources; as read, its values are no light curve but steps of the detector.
         bits = flags[rows, cols]
-        full = (bits == MaskBit.SATURATED) & np.isfinite(out) & (noise > 0)
-        if level is not None:
-            out[full] = level / noise[full]
-        out[((bits != 0) & ~full) | ~np.isfinite(out)] = np.nan
+        if bits.any():
+            full = (bits == MaskBit.SATURATED) & np.isfinite(out) & known
+            if level is not None:
+                out[full] = level / noise[full]
+            out[(bits != 0) & ~full] = np.nan
+        out[~np.isfinite(out)] = np.nan
         return out
 
     return LazyPlane(separation.shape, evaluate)
@@ -319,7 +329,7 @@ def _noise_free(signal: "NDArray[np.float32]") -> "NDArray[np.float32]":
     return np.where(signal > 0, np.float32(1e6), np.float32(0))
 
 
-def _compact(original: LazyPlane, quiet: LazyPlane, fwhm: float) -> LazyPlane:
+def _compact(original: LazyPlane, quiet: "Plane", fwhm: float) -> LazyPlane:
     """Take off the light that is wider than a source, and pixels that are dead."""
     margin = centres.side(fwhm)
 

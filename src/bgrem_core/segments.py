@@ -192,9 +192,12 @@ def facts_in(
     )
     whole, bright = np.asarray(segm[wide]), np.asarray(light[wide])
     own = (slice(0, rows.stop - rows.start), slice(0, cols.stop - cols.start))
-    names, inverse = np.unique(whole, return_inverse=True)
-    label = inverse.reshape(whole.shape)
+    # Labels are small numbers: counted, not sorted.
+    names = np.flatnonzero(np.bincount(whole.ravel()))
     count = len(names)
+    number = np.zeros(names[-1] + 1, np.intp)
+    number[names] = np.arange(count)
+    label = number[whole]
     flags = np.zeros(count, np.int32)
     bad, lost = ~np.isfinite(bright), (bright >= threshold) & (whole == 0)
     lit = (bright >= threshold) & (whole > 0)

@@ -185,12 +185,12 @@ def weighed(
     keep = sought.grid.tile(row, column).keep
     labels = np.asarray(sought.segm[keep])
     plane = np.nan_to_num(sought.separation.photometric[keep], posinf=0, neginf=0)
-    names, inverse = np.unique(labels, return_inverse=True)
     weights = plane.ravel().astype(np.float64)
-    total = np.bincount(inverse.ravel(), weights, len(names)).astype(np.float64)
+    total = np.bincount(labels.ravel(), weights).astype(np.float64, copy=False)
     facts = None
     if sought.centres is not None:
         light = sought.light
         facts = facts_in(sought.segm, light.plane, keep, threshold=light.threshold)
-    some = names > 0
-    return facts, names[some].astype(np.intp), total[some]
+    names = np.flatnonzero(np.bincount(labels.ravel()))
+    some = names[names > 0]
+    return facts, some, total[some]
