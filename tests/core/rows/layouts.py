@@ -60,11 +60,20 @@ def quality():
     return fits.ImageHDU(data, name="DQ")
 
 
+# Not what a mesh would measure.
+ERROR = 3 * SIGMA
+
 sci = hdus(
     image("SCI"),
-    lambda: fits.ImageHDU(np.full(SHAPE, SIGMA, np.float32), name="ERR"),
+    lambda: fits.ImageHDU(np.full(SHAPE, ERROR, np.float32), name="ERR"),
     quality,
 )
+
+
+def has_sigma(folder, out):
+    masks((3, 4), (5, 6))(folder, out)
+    rms = fits.getdata(out, "RMS")
+    np.testing.assert_allclose(rms[np.isfinite(rms)], ERROR, rtol=0.01)
 
 
 def masks(*places):
@@ -93,11 +102,14 @@ def all_are_cleaned(folder, out):
         is_finite(folder, out, index)
 
 
-def has_shape(*shape):
+def has_shape(*shape, plane=slice(None)):
     def check(folder, out):
         data, _ = cleaned(out)
         assert data.shape == shape
         assert abs(np.median(data)) < SIGMA
+        # A smooth sky is gone from each plane, and no plane took another's place.
+        stored = fits.getdata(folder / "in.fits")[plane]
+        assert np.std(stored - data) < 1 < np.std(data)
 
     return check
 
@@ -227,7 +239,7 @@ ROWS = (
             Case(name="mask", build=sci, check=others_are_untouched,
                  notice="mask from HDU 3 DQ"),
             Case(name="sigma", build=sci, notice="noise from HDU 2 ERR",
-                 check=masks((3, 4), (5, 6)), output={"layers": True}),
+                 check=has_sigma, output={"layers": True}),
         ),
     ),
     Row(
@@ -269,7 +281,7 @@ ROWS = (
             Case(name="cube", build=planes(5), code=2, hint="--plane",
                  words="axis NAXIS3 has 5 planes"),
             Case(name="plane", build=planes(5), settings={"plane": "3"},
-                 check=has_shape(1, *SHAPE)),
+                 check=has_shape(1, *SHAPE, plane=slice(3, 4))),
             Case(name="all", build=planes(5), settings={"plane": "all"},
                  check=has_shape(5, *SHAPE)),
             Case(name="no-plane", build=planes(5), settings={"plane": "7"}, code=2,
