@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgrem_core.io.container import Container, open_container
-from bgrem_core.io.fits import header_of, is_whole, open_rows, quiet, scan_fits
+from bgrem_core.io.fits import header_of, is_whole, quiet, rows_of, scan_fits
 from bgrem_core.io.layout import HDURecord
 from bgrem_core.io.pixels import scaling_of
 
@@ -56,8 +56,8 @@ def _table(container: Container, record: HDURecord) -> "ImageHDU":
     from astropy.io.fits import ImageHDU
 
     ny, nx = record.shape
-    with open_rows(container, record) as rows:
-        stored = rows((), slice(0, ny), slice(0, nx))
+    rows = rows_of(container, record)
+    stored = rows((), slice(0, ny), slice(0, nx))
     scaling = scaling_of(record.values, integer=stored.dtype.kind in "iu")
     header = header_of(record)
     for key in ("BSCALE", "BZERO", "BLANK"):
