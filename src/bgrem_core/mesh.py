@@ -15,6 +15,10 @@ _Ints = NDArray[np.intp]
 
 #: Rings of nodes added round the mesh, for the outer half cells and the spline.
 _RINGS = 12
+#: Pixels that are summed at once.
+_AT_ONCE = 2**15
+#: Numbers that numpy buffers; it copies what is broadcast along shorter rows.
+_BUFFER = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,14 +68,23 @@ class Mesh:
         )
         # Rows of one node interval share their coefficients: no gather per pixel.
         starts = np.flatnonzero(np.diff(base_y, prepend=-1))
-        for start, stop in pairwise([*starts, rows.size]):
-            node = base_y[start] - first
-            out[start:stop] = _fixed_sum(
-                [
-                    w[start:stop, None] * along_x[node + k]
-                    for k, w in enumerate(weights_y)
-                ]
-            )
+        # Few rows at once: what is summed stays in the cache.
+        step = max(1, _AT_ONCE // cols.size)
+        sums = np.empty((2, min(step, rows.size), cols.size))
+        before = np.setbufsize(_BUFFER)
+        try:
+            for start, stop in pairwise([*starts, rows.size]):
+                node = base_y[start] - first
+                for low in range(start, stop, step):
+                    part = slice(low, min(low + step, stop))
+                    total, more = sums[:, : part.stop - low]
+                    np.multiply(weights_y[0][part, None], along_x[node], out=total)
+                    for k, w in enumerate(weights_y[1:], start=1):
+                        np.multiply(w[part, None], along_x[node + k], out=more)
+                        total += more
+                    out[part] = total
+        finally:
+            np.setbufsize(before)
         return out
 
     def __array__(
