@@ -11,6 +11,9 @@ from bgrem_core.planes import Plane
 
 _Bools = NDArray[np.bool_]
 
+#: Pixels that are scaled at once.
+_AT_ONCE = 2**15
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Grid:
@@ -99,20 +102,33 @@ class Reader:
         raw = np.asarray(self.data[rows, 0 : self.shape[1]])
         bad = np.asarray(self.flags[rows, 0 : self.shape[1]]) != 0
         bad |= ~np.isfinite(raw)
-        # Differences in float64: the level may be millions of sigma, or 1e-30.
-        values = np.where(bad, 0.0, (raw.astype(np.float64) - self.zero) / self.unit)
-        np.clip(values, -1e6, 1e6, out=values)
         width = (
             (margin - (start - low), margin - (high - stop)),
             (margin, margin),
         )
         return Slab(
             index=index,
-            values=np.pad(values.astype(np.float32), width),
+            values=np.pad(self._scaled(raw, bad), width),
             bad=np.pad(bad, width, constant_values=True),
             rows=slice(start, stop),
             margin=margin,
         )
+
+    def _scaled(self, raw: NDArray[Any], bad: _Bools) -> NDArray[np.float32]:
+        out = np.empty(raw.shape, np.float32)
+        # Differences in float64: the level may be millions of sigma, or 1e-30. Few rows
+        # at once, which stay in the cache.
+        step = max(1, _AT_ONCE // raw.shape[1])
+        with np.errstate(invalid="ignore", over="ignore"):
+            for start in range(0, len(raw), step):
+                part = np.subtract(
+                    raw[start : start + step], self.zero, dtype=np.float64
+                )
+                part /= self.unit
+                np.clip(part, -1e6, 1e6, out=part)
+                out[start : start + step] = part
+        out[bad] = 0
+        return out
 
     def sample(self, *, most: int = 2**18) -> NDArray[np.float64]:
         """Return about `most` good pixels spread over the plane, unscaled."""
@@ -150,8 +166,10 @@ def cell_sums(values: NDArray[Any], cols: NDArray[np.intp]) -> NDArray[np.float6
 
 def cell_counts(flag: _Bools, cols: NDArray[np.intp]) -> NDArray[np.float64]:
     """Count the True pixels of one row of cells, as `cell_sums` sums."""
-    down = np.sum(flag.view(np.uint8), axis=0, dtype=np.uint32)
-    total: NDArray[np.float64] = np.add.reduceat(down, cols[:-1]).astype(np.float64)
+    # Sums of few rows fit into the bytes that they are made of.
+    fits = np.uint8 if len(flag) < 256 else np.uint32
+    down = np.sum(flag.view(np.uint8), axis=0, dtype=fits)
+    total: NDArray[np.float64] = np.add.reduceat(down, cols[:-1], dtype=np.float64)
     return total
 
 
@@ -226,15 +244,15 @@ def clipped_moments(
     mean = np.zeros(cols.size - 1)
     variance = np.full(cols.size - 1, np.nan)
     count = cell_counts(keep, cols)
-    off = values
+    size, used = np.abs(values), np.empty_like(values)
     # A few huge outliers lift the first variance: start from the mean modulus.
     for step in range(rounds):
         n = np.maximum(count, 1)
         if not centred:
-            mean = cell_sums(values * keep, cols) / n
-            off = values - spread(mean, cols).astype(np.float32)
-        size = np.abs(off)
-        used = size * keep
+            mean = cell_sums(np.multiply(values, keep, out=used), cols) / n
+            np.subtract(values, spread(mean, cols).astype(np.float32), out=size)
+            np.abs(size, out=size)
+        np.multiply(size, keep, out=used)
         if step == 0:
             variance = (1.2533 * cell_sums(used, cols) / n) ** 2
         else:
@@ -244,7 +262,8 @@ def clipped_moments(
             break
         limit = clip * np.sqrt(variance)
         limit = np.where(limit > 0, limit, 1e-30)
-        fewer = good & (size <= spread(limit, cols).astype(np.float32))
+        fewer = size <= spread(limit, cols).astype(np.float32)
+        fewer &= good
         if step and np.array_equal(fewer, keep):
             break
         keep = fewer

@@ -34,7 +34,7 @@ _Floats = NDArray[np.float64]
 _Image32 = NDArray[np.float32]
 _Bools = NDArray[np.bool_]
 
-#: Margin of a slab: differences of sixth order and smoothing, and room to grow masks.
+#: Margin of a slab that correlations are measured on: lags, and masks that grow.
 _MARGIN = 12
 #: Lags at which correlations along one axis are measured.
 _LAGS = 5
@@ -92,19 +92,26 @@ def difference(values: _Image32, order: int, axis: int) -> _Image32:
     """
     taps = difference_taps(order)
     length = values.shape[axis]
-    out = np.zeros_like(values)
     if length <= order:
-        return out
+        return np.zeros_like(values)
     half = order // 2
-    total = np.zeros_like(_shifted(values, half, half, 0, axis))
+    out = np.empty_like(values)
+    for edge in (slice(None, half), slice(length - half, None)):
+        out[edge if axis == 0 else (slice(None), edge)] = 0
+    total = _shifted(out, half, half, 0, axis)
+    more = np.empty_like(total)
     for k in range(half):
-        pair = _shifted(values, half, half, k - half, axis) + _shifted(
-            values, half, half, half - k, axis
+        pair = total if k == 0 else more
+        np.add(
+            _shifted(values, half, half, k - half, axis),
+            _shifted(values, half, half, half - k, axis),
+            out=pair,
         )
         pair *= np.float32(taps[k])
-        total += pair
-    total += np.float32(taps[half]) * _shifted(values, half, half, 0, axis)
-    _shifted(out, half, half, 0, axis)[...] = total
+        if k:
+            total += pair
+    np.multiply(np.float32(taps[half]), _shifted(values, half, half, 0, axis), out=more)
+    total += more
     return out
 
 
@@ -212,27 +219,28 @@ def measure_noise(
     ratio = yield from _smoothed_ratio(reader, grid, background, rough)
     total = _Totals()
     every = max(1, round(grid.shape[0] * grid.shape[1] / _SAMPLE))
+    reach = max(2, min(10, round(0.8 * spot)))
     means = np.full(grid.count, np.nan)
     found = np.full(grid.count, np.nan)
     used = 0.0
     for index in range(grid.count[0]):
-        slab = reader.slab(grid, index, margin=_MARGIN)
+        chosen = index % every == (every - 1) // 2
+        # What stars within reach hide of the cells and of the pixels beside them.
+        margin = _MARGIN if chosen else reach + 2
+        slab = reader.slab(grid, index, margin=margin)
         values, bad = _flattened(slab, background, grid)
-        stars = _stars(values, bad, ratio * rough[index], grid.cols)
-        bad |= grow(stars, max(2, min(10, round(0.8 * spot))))
+        stars = _stars(values, bad, ratio * rough[index], grid.cols, margin)
+        bad |= grow(stars, reach)
         values[bad] = 0
-        good = inner(~bad, _MARGIN)
+        core, good = inner(values, margin), inner(~bad, margin)
         used += float(good.sum())
-        cross, whole = _cross(values, bad, 2)
-        _, v, n = clipped_moments(
-            inner(cross, _MARGIN), inner(whole, _MARGIN), grid.cols, centred=True
-        )
+        near = inner(values, margin - 1), inner(bad, margin - 1)
+        cross, whole = (inner(array, 1) for array in _cross(*near, 2))
+        _, v, n = clipped_moments(cross, whole, grid.cols, centred=True)
         found[index] = np.where(n >= 64, v, np.nan)
-        mean, _, n = clipped_moments(
-            inner(values, _MARGIN), good, grid.cols, clip=3, rounds=4
-        )
+        mean, _, n = clipped_moments(core, good, grid.cols, clip=3, rounds=4)
         means[index] = np.where(n >= 64, mean + smooth[index], np.nan)
-        if index % every == (every - 1) // 2:
+        if chosen:
             total.add(values, bad, cross, whole, rough[index], grid.cols, order)
         yield index + 1, grid.count[0]
     # Cells that sources cover almost wholly: the difference alone still resists them.
@@ -315,7 +323,7 @@ class _Totals:
         cols: NDArray[np.intp],
         order: int,
     ) -> None:
-        """Add one slab."""
+        """Add one slab; `cross` and `whole`, where it is good, are without margin."""
         unit = np.where(rough > 0, 1 / np.maximum(rough, 1e-30), 0)
         scale = np.pad(spread(unit, cols), _MARGIN).astype(np.float32)
         for axis, sums, direct in (
@@ -328,8 +336,8 @@ class _Totals:
             _add_products(diff, good, sums, other)
             flat = values * scale
             _add_products(flat, ~bad & (scale > 0), direct, other)
-        keep = inner(whole & (scale > 0), _MARGIN)
-        square = inner(cross * scale, _MARGIN)[keep].astype(np.float64) ** 2
+        scale = scale[_MARGIN:-_MARGIN]
+        square = (cross * scale)[whole & (scale > 0)].astype(np.float64) ** 2
         if square.size:
             square = square[square <= 12.25 * float(np.median(square)) / 0.455]
             self.cross += (square.sum(), square.size)
@@ -474,10 +482,14 @@ def _boxed(values: _Image32) -> _Image32:
 
 
 def _stars(
-    values: _Image32, bad: _Bools, sigma: _Floats, cols: NDArray[np.intp]
+    values: _Image32,
+    bad: _Bools,
+    sigma: _Floats,
+    cols: NDArray[np.intp],
+    margin: int,
 ) -> _Bools:
     """Pixels whose 3 x 3 mean stands three sigma above the background."""
-    limit = np.pad(spread(3 * sigma, cols), _MARGIN, mode="edge").astype(np.float32)
+    limit = np.pad(spread(3 * sigma, cols), margin, mode="edge").astype(np.float32)
     return (_boxed(values) > limit) & ~bad
 
 

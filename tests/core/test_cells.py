@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, stats
 
-from bgrem_core.cells import Grid, Reader, clipped_moments, grow, grow_along
+from bgrem_core.cells import (
+    Grid,
+    Reader,
+    cell_counts,
+    clipped_moments,
+    grow,
+    grow_along,
+)
 from bgrem_core.noise import first_look
 from bgrem_core.progress import drain
 
@@ -86,3 +93,9 @@ def test_the_level_of_a_cell_is_its_median(step):
                 assert level[j, i] == pytest.approx(
                     np.median(pixels), abs=max(step / 2, 1e-4)
                 )
+
+
+@pytest.mark.parametrize("rows", [255, 256, 700])
+def test_tall_cells_are_counted_whole(rows):
+    counts = cell_counts(np.ones((rows, 5), bool), np.array([0, 2, 5]))
+    assert counts.tolist() == [2 * rows, 3 * rows]
