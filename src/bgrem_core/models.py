@@ -5,7 +5,7 @@ Cards are read without torch; torch is imported when weights are loaded.
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from importlib import resources
@@ -181,14 +181,22 @@ class Model:
         z = np.asarray(z, np.float32)
         padded = np.pad(z, fill, mode="edge") if fill != [(0, 0), (0, 0)] else z
         condition = np.array([self._condition(rho, sigma_e)], np.float32)
-        out = self.evaluate(padded[None, None], np.array([level]), condition)
+        names = [
+            name
+            for name in self._heads
+            if heads is None or name == "noise" or name in heads
+        ]
+        chosen = [self._heads.index(name) for name in names]
+        inputs = (padded[None, None], np.array([level]), condition)
+        out = self.evaluate(*inputs, heads=chosen)
         return {
             name: meaning(name, answer[:ny, :nx])
-            for name, answer in zip(self._heads, out[0], strict=True)
-            if heads is None or name == "noise" or name in heads
+            for name, answer in zip(names, out[0], strict=True)
         }
 
-    def evaluate(self, image: "Float", *rest: "Float") -> "Float":
+    def evaluate(
+        self, image: "Float", *rest: "Float", heads: "Sequence[int] | None" = None
+    ) -> "Float":
         """Run the bare network.
 
         Parameters
@@ -198,6 +206,8 @@ class Model:
             `bgrem_core.networks`); sides are multiples of `pooling`.
         *rest : ndarray
             Its further inputs; float32, first axis = batch.
+        heads : sequence of int, optional
+            Which of its heads; all by default.
 
         Returns
         -------
@@ -221,11 +231,11 @@ class Model:
         inputs = [np.ascontiguousarray(a, np.float32) for a in (image, *rest)]
         if self._there is not None:
             try:
-                return _finite(self._forward(self._there, inputs))
+                return _finite(self._forward(self._there, inputs, heads))
             except Exception as error:  # noqa: BLE001 - drivers raise anything
                 self._fall_back(self.device, error)
         try:
-            return self._forward(self._network, inputs)
+            return self._forward(self._network, inputs, heads)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "allocate" in str(error):
                 ny, nx = image.shape[2:]
@@ -248,7 +258,12 @@ class Model:
             float(known),
         ]
 
-    def _forward(self, network: "nn.Module", inputs: "list[Float]") -> "Float":
+    def _forward(
+        self,
+        network: "nn.Module",
+        inputs: "list[Float]",
+        heads: "Sequence[int] | None",
+    ) -> "Float":
         import torch
 
         half = torch.autocast(
@@ -260,9 +275,14 @@ class Model:
             # clone: torch must not write into what the caller may hold read-only.
             image, *rest = (torch.tensor(a).to(self.device) for a in inputs)
             image = image.contiguous(memory_format=torch.channels_last)
-            # All heads at once: they differ in the last convolution alone.
-            answer = getattr(network, "forward_heads", network)
-            out: Float = answer(image, *rest).float().cpu().numpy()
+            some = getattr(network, "forward_some", None)
+            if heads is not None and some is not None:
+                answer = some(image, *rest, heads)
+            else:
+                # All heads at once: they differ in the last convolution alone.
+                answer = getattr(network, "forward_heads", network)(image, *rest)
+                answer = answer if heads is None else answer[:, list(heads)]
+            out: Float = answer.float().cpu().numpy()
         return out
 
     def _fall_back(self, device: str, error: Exception) -> None:

@@ -144,3 +144,18 @@ def test_tiles_are_the_whole_to_rounding_where_the_margin_is_the_radius(kind, ti
         said = one.crop(model.denoise(take(plane, one.read), 1.0))
         # Nothing at all where one kernel serves both sizes; that depends on the CPU.
         assert np.abs(said - whole[one.keep]).max() < 3e-6 * np.abs(whole).max()
+
+
+@torch.inference_mode()
+def test_some_heads_say_what_they_say_among_all():
+    file = slim.read(models.find_file("optical-fast"))
+    heads = ("noise", *file.metadata["config"]["heads"][1:])
+    model = models.load_model("optical-fast", device="cpu")
+    z = starry((96, 160)).numpy()
+    every = model.appraise(z, 1.0, rho=0.1)
+    assert set(every) == set(heads)
+    assert len(heads) > 2
+    some = model.appraise(z, 1.0, rho=0.1, heads=heads[-1:])
+    assert set(some) == {"noise", heads[-1]}
+    for name, answer in some.items():
+        assert np.array_equal(answer, every[name])

@@ -1,6 +1,7 @@
 """The fast U-Net with fewer passes over its numbers, for use."""
 
 import copy
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -18,7 +19,8 @@ class RewrittenFastUNet(nn.Module):
 
     Level and condition hold for a whole image: the scales and shifts that they lead to
     are put into the weights of the convolutions before them, which are small, in place
-    of two passes over each of their outputs. What is not needed again is overwritten.
+    of two passes over each of their outputs. What is up-sampled is added where it
+    belongs without being sorted first. What is not needed again is overwritten.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ class RewrittenFastUNet(nn.Module):
         self.stem, self.encoder, self.down = own.stem, own.encoder, own.down
         self.up, self.decoder, self.out = own.up, own.decoder, own.out
         self.film = own.film
+        for conv in self.up:
+            _side_by_side(cast("nn.Conv2d", conv))
         self.requires_grad_(requires_grad=False)
 
     def forward(self, z: Tensor, level: Tensor, condition: Tensor) -> Tensor:
@@ -75,14 +79,33 @@ class RewrittenFastUNet(nn.Module):
         torch.Tensor
             (b, heads, ny, nx).
         """
-        if len(z) == 1:
-            return self._one(z, level, condition)
-        every = range(len(z))
-        return torch.cat(
-            [self._one(*(a[k : k + 1] for a in (z, level, condition))) for k in every]
-        )
+        return self.forward_some(z, level, condition, range(len(self.heads)))
 
-    def _one(self, z: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+    def forward_some(
+        self, z: Tensor, level: Tensor, condition: Tensor, heads: Sequence[int]
+    ) -> Tensor:
+        """Predict the noise with some heads; the others are not computed.
+
+        Parameters
+        ----------
+        z, level, condition : torch.Tensor
+            As in `forward`.
+        heads : sequence of int
+            Indices into `heads`, rising.
+
+        Returns
+        -------
+        torch.Tensor
+            (b, len(heads), ny, nx).
+        """
+        if len(z) == 1:
+            return self._one(z, level, condition, heads)
+        one = [slice(k, k + 1) for k in range(len(z))]
+        return torch.cat([self._one(z[k], level[k], condition[k], heads) for k in one])
+
+    def _one(
+        self, z: Tensor, level: Tensor, condition: Tensor, heads: Sequence[int]
+    ) -> Tensor:
         film = self.film(features(level, condition))[0]
         tables = torch.split(film, [2 * n for n in self.scales])
         two = torch.cat([z.clamp(-8, 20).div_(4), _asinh(z)], dim=1)
@@ -94,10 +117,14 @@ class RewrittenFastUNet(nn.Module):
                 h = self.down[k - 1](h)
             h = _through(block, h, tables[k])
         for k in reversed(range(len(self.decoder))):
-            h = functional.pixel_shuffle(pointwise(cast("nn.Conv2d", self.up[k]), h), 2)
-            h = h.add_(skips.pop())
+            h = _up(cast("nn.Conv2d", self.up[k]), h, skips.pop())
             h = _through(self.decoder[k], h, tables[len(self.encoder) + k])
-        out = self.out(functional.leaky_relu_(h, SLOPE))
+        weight, bias = self.out.weight, cast("Tensor", self.out.bias)
+        if len(heads) < len(self.heads):
+            rows = [4 * head + k for head in heads for k in range(4)]
+            weight, bias = weight[rows], bias[rows]
+        active = functional.leaky_relu_(h, SLOPE)
+        out = functional.conv2d(active, weight, bias, padding=self.out.padding)
         return functional.pixel_shuffle(out, 2).float()
 
 
@@ -106,6 +133,23 @@ def _asinh(z: Tensor) -> Tensor:
     size = z.abs()
     root = (size * size).add_(1).sqrt_().add_(1)
     return torch.copysign((size / root).mul_(size).add_(size).log1p_(), z)
+
+
+def _side_by_side(conv: nn.Conv2d) -> None:
+    """Sort what a convolution makes for four pixels by pixel, not by channel."""
+    for values in (conv.weight, cast("Tensor", conv.bias)):
+        by_channel = values.data.reshape(-1, 4, *values.shape[1:])
+        values.data = by_channel.transpose(0, 1).reshape(values.shape)
+
+
+def _up(conv: nn.Conv2d, h: Tensor, skip: Tensor) -> Tensor:
+    """Add what is up-sampled, sorted by pixel, to what skipped: in one pass."""
+    batch, channels, ny, nx = skip.shape
+    quarter = (batch, ny // 2, nx // 2, 2, 2, channels)
+    fine = pointwise(conv, h).permute(0, 2, 3, 1).reshape(quarter)
+    coarse = skip.permute(0, 2, 3, 1).view(batch, ny // 2, 2, nx // 2, 2, channels)
+    coarse.add_(fine.transpose(2, 3))
+    return skip
 
 
 def _through(block: nn.Module, h: Tensor, table: Tensor) -> Tensor:
