@@ -218,7 +218,7 @@ class Run:
         `watch` is told after each step what has been taken away by then, and what of it
         the step saw, both in units of the noise.
         """
-        z, spread, level = self._seen(tile)
+        z, sigma, spread, level = self._seen(tile)
         self.answers = {}
 
         def tell(x: Seen, x_hat: Seen, sigma: float) -> None:
@@ -226,10 +226,13 @@ class Run:
                 watch(tile.crop(spread * (z - x)), tile.crop(spread * (sigma * x_hat)))
 
         clean = sample(self._denoise, z, levels(self.steps).tolist(), watch=tell)
-        taken = tile.crop(spread * (z - clean))
-        sigma = self.scale.sigma[tile.keep]
+        out = tile.crop(z) - tile.crop(clean)
+        if spread.size > 1:
+            out *= tile.crop(spread)
+        out *= sigma
         unseen = (self.flags[tile.keep] != 0) | (sigma == 0)
-        out = np.where(unseen, 0.0, sigma * taken)
+        if unseen.any():
+            out[unseen] = 0
         if self.answers:
             if self.said.centre is not None and level.any():
                 # Where light was set aside its remains are no likeness of sources.
@@ -238,19 +241,22 @@ class Run:
             self.said.put(tile, self.answers, spread=spread, sigma=sigma, unseen=unseen)
         if self.joint_objective:
             out = out + self.scale.offset[tile.keep]
-        out[~np.isfinite(self.image.data[tile.keep])] = np.nan
+        empty = ~np.isfinite(self.image.data[tile.keep])
+        if empty.any():
+            out[empty] = np.nan
         return np.asarray(out, np.float32)
 
-    def _seen(
-        self, tile: Tile
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return what the network sees, its noise in units of the sky's, what is aside.
+    def _seen(self, tile: Tile) -> tuple[Seen, Seen, Seen, Seen]:
+        """Return what the network sees, sigma of what the tile keeps, and two more.
+
+        They are the noise that is seen in units of the sky's, and what is set aside.
 
         Masked pixels are filled and smooth bright light is set aside, both from beyond
         what is read, so that neighbouring tiles see alike.
         """
         wide = grow(tile.read, REACH)
-        z = self._scaled(wide)
+        z, sigma = self._scaled(wide)
+        sigma = sigma[inside(wide, tile.keep)]
         bad = take(self.flags, wide) != 0
         if bad.any():
             z = fill_masked(z, bad, radius=FILL_RADIUS)
@@ -258,16 +264,17 @@ class Run:
         level = None if self.joint_objective else bright_level(z)[inner]
         if level is None or not level.any():
             one = np.ones((1, 1), np.float32)
-            return np.ascontiguousarray(z[inner]), one, 0 * one
+            return np.ascontiguousarray(z[inner]), sigma, one, 0 * one
         # Photon noise of the light that is set aside.
         spread = (
             np.sqrt(1 + level / self.sigma_e)
             if self.sigma_e
             else np.ones_like(z[inner])
         )
-        return (z[inner] - level) / spread, spread, level
+        return (z[inner] - level) / spread, sigma, spread, level
 
-    def _scaled(self, block: tuple[slice, slice]) -> NDArray[np.float32]:
+    def _scaled(self, block: tuple[slice, slice]) -> tuple[Seen, Seen]:
+        """Return pixels of a block in units of sigma, 0 where that is 0, and sigma."""
         z = take(self.image.data, block).astype(np.float32, copy=False)
         if self.settings.minimum is not None:
             np.maximum(z, np.float32(self.settings.minimum), out=z)
@@ -275,8 +282,10 @@ class Run:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             z -= take(self.scale.offset, block)
             z /= sigma
-        z[~(sigma > 0)] = 0
-        return z
+        blind = ~(sigma > 0)
+        if blind.any():
+            z[blind] = 0
+        return z, sigma
 
     def _denoise(self, z: NDArray[np.float32], level: float) -> NDArray[np.float32]:
         if not self.model.card.calibration:

@@ -72,11 +72,16 @@ class Said:
         """
         if self.width is not None:
             width = self.card.half_width(tile.crop(answers["q68"]))
-            width = width * (spread if spread.size == 1 else tile.crop(spread))
-            self.width[tile.keep] = np.where(unseen, np.nan, sigma * width)
+            if spread.size > 1:
+                width *= tile.crop(spread)
+            width *= sigma
+            if unseen.any():
+                width[unseen] = np.nan
+            self.width[tile.keep] = width
         if self.hits is not None:
             hit = tile.crop(answers["artefact"]) >= self.card.calibration["artefact"]
-            self.hits[tile.keep] = np.where(hit & ~unseen, MaskBit.ARTEFACT, 0)
+            hit &= ~unseen
+            self.hits[tile.keep] = np.uint8(MaskBit.ARTEFACT) * hit
         if self.centre is not None:
             self.centre[tile.keep] = tile.crop(answers[CENTRE])
 
