@@ -29,7 +29,9 @@ _WORDS = {
 def flag_non_finite(data: Floats, flags: Flags) -> None:
     """Set NON_FINITE where the data are NaN or infinite."""
     for rows in bands(data.shape):
-        flags[rows] |= np.uint8(MaskBit.NON_FINITE) * ~np.isfinite(data[rows])
+        finite = np.isfinite(data[rows])
+        if not finite.all():
+            flags[rows] |= np.uint8(MaskBit.NON_FINITE) * ~finite
 
 
 def flag_user(mask: AnyArray, flags: Flags) -> None:
@@ -167,7 +169,11 @@ def describe(flags: Flags) -> tuple[str, ...]:
 def _count(flags: Flags) -> NDArray[np.int64]:
     counts = np.zeros(256, np.int64)
     for rows in bands(flags.shape):
-        counts += np.bincount(flags[rows].ravel(), minlength=256)
+        # Mostly nothing is masked, which is seen sooner than counted.
+        band = flags[rows]
+        some = band.any(axis=1)
+        counts[0] += np.count_nonzero(~some) * band.shape[1]
+        counts += np.bincount(band[some].ravel(), minlength=256)
     return counts
 
 

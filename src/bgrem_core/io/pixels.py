@@ -129,8 +129,13 @@ class Filler:
 
     def _watch(self, values: AnyArray, target: NDArray[np.float32]) -> None:
         """Remember the largest value; few passes, as most types cannot go wrong."""
-        finite = np.isfinite(target)
-        largest = float(np.max(np.abs(target), initial=0, where=finite))
+        # NaN and infinities go through the extremes: without them there is no mask.
+        largest = float(max(target.max(initial=0), -target.min(initial=0)))
+        if np.isfinite(largest) and target.size:
+            finite = np.ones((1,) * target.ndim, bool)
+        else:
+            finite = np.isfinite(target)
+            largest = float(np.max(np.abs(target), initial=0, where=finite))
         if values.dtype.itemsize > target.dtype.itemsize and values.dtype.kind == "f":
             if np.any(~finite & np.isfinite(values)):
                 largest = math.inf
