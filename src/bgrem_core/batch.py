@@ -38,6 +38,8 @@ from bgrem_core.stack import StackSeparation, planes_of
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+    from bgrem_core.settings import RunSettings
+
 #: Why an input is not cleaned, and why a target is left as it is.
 A_RESULT = "it is a result of bgrem already"
 FINISHED = "it is finished already"
@@ -263,7 +265,7 @@ def _clean(
     results: list[Result] = []
     for k, one in enumerate(opened):
         kept = folder and folder / f"image-{k}"
-        result = yield from run(one, request.method, request.run, kept)
+        result = yield from run(one, request.method, _least(request), kept)
         results.append(signed(result, digest, order))
     table = None
     with ExitStack() as stack:
@@ -291,6 +293,16 @@ def _clean(
         sources=table,
         separations=tuple(s for result in results for s in planes_of(result)),
     )
+
+
+def _least(request: Request) -> "RunSettings":
+    """Return settings of a run that computes nothing that nobody will see."""
+    out, settings = request.output, request.run
+    # What is resumed may be asked for more.
+    seen = out.layers or out.catalog is not None or out.resume
+    if seen or getattr(settings, "uncertainty", False) is not None:
+        return settings
+    return replace(settings, uncertainty=False)  # type: ignore[call-arg]
 
 
 def _open(source: Path, request: Request) -> list[Opened]:

@@ -70,8 +70,8 @@ def test_what_a_control_allows_is_what_the_settings_take(kind, control):
 def test_plain_fields_of_the_method_come_first_and_advanced_ones_last():
     bgrem = names(METHODS["bgrem"].settings)
     assert bgrem[:4] == ["model", "sky_scale", "steps", "strength"]
-    assert bgrem[4:7] == ["norm", "normalizer", "minimum"]
-    assert bgrem[7:] == [f.name for f in dataclasses.fields(RunSettings)]
+    assert bgrem[4:8] == ["norm", "normalizer", "minimum", "uncertainty"]
+    assert bgrem[8:] == [f.name for f in dataclasses.fields(RunSettings)]
     assert names(ToySettings)[:3] == ["level", "mood", "tile"]
     plain = [not c.advanced for c in controls(FindSettings)]
     assert plain == sorted(plain, reverse=True)

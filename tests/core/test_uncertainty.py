@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
-from bgrem_core import clean
+from bgrem_core import batch, clean, cli
 from bgrem_core.errors import ModelError
 from bgrem_core.image import MaskBit
 from bgrem_core.model_card import ModelCard
@@ -91,6 +92,42 @@ def test_without_calibration_nothing_is_claimed(weights, data):
     result = clean(data, model=weights())
     assert result.uncertainty is None
     assert not (result.flags & MaskBit.ARTEFACT).any()
+
+
+def test_what_nobody_asks_for_changes_nothing_else(weights, data):
+    model = weights(uncertainty=TABLE, artefact=0.3, centre=SCALE)
+    full = clean(data, model=model)
+    least = clean(data, model=model, uncertainty=False)
+    assert least.uncertainty is None
+    assert set(full.extras) - set(least.extras) == {"centre"}
+    assert (full.flags & MaskBit.ARTEFACT).any()
+    np.testing.assert_array_equal(least.flags, full.flags)
+    np.testing.assert_array_equal(least.cleaned, full.cleaned)
+
+
+@pytest.mark.parametrize(
+    ("flags", "known"),
+    [([], False), (["--uncertainty"], True), (["--layers"], True),
+     (["--catalog", ".csv"], True), (["--resume"], True),
+     (["--layers", "--no-uncertainty"], False)],
+)  # fmt: skip
+def test_the_command_asks_for_it_where_it_is_seen(
+    weights, data, tmp_path, monkeypatch, flags, known
+):
+    monkeypatch.chdir(tmp_path)
+    fits.writeto("in.fits", data)
+    words = ["-f", "in.fits", "--model", weights(uncertainty=TABLE), *flags]
+    real, seen = batch.run, []
+    monkeypatch.setattr(batch, "run", lambda *a: kept(real(*a), seen))
+    assert cli.main(words) == 0
+    assert [result.uncertainty is not None for result in seen] == [known]
+
+
+def kept(steps, seen):
+    """Go through the steps and keep what they return."""
+    result = yield from steps
+    seen.append(result)
+    return result
 
 
 def test_artefacts_are_flagged_where_they_are_likely_and_nothing_else_was(

@@ -24,7 +24,7 @@ from bgrem_core.engine.skies import (
 )
 from bgrem_core.engine.windows import Mosaic
 from bgrem_core.image import Image
-from bgrem_core.methods.bgrem import BGRemSettings
+from bgrem_core.methods.bgrem import BGRemSettings, said_by
 from bgrem_core.normalize import Scale
 from bgrem_core.photometry import DEFAULT_FWHM
 from bgrem_core.separation import Separation
@@ -255,9 +255,7 @@ def known_of(prepared: Prepared) -> set[str]:
     if not isinstance(prepared.settings, BGRemSettings):
         return set()
     card = model_of(prepared.settings, prepared.sha256).card
-    from bgrem_core.methods.said import Said
-
-    return set(Said((1, 1), card).planes())
+    return set(said_by(card, (1, 1), prepared.settings).planes())
 
 
 def _tile(prepared: Prepared, tile: Tile, pixels: NDArray[np.float32]) -> Blocks:

@@ -92,6 +92,10 @@ class BGRemSettings(RunSettings):
         Least value that the network sees, in image units.
     strength : float
         Share of the noise that is taken away.
+    uncertainty : bool or None
+        Whether to tell, beside the noise, how far off each pixel may be and where
+        sources have their centres; None = the command does where it writes them or
+        searches, all others do.
     """
 
     model: str = option(
@@ -133,6 +137,13 @@ class BGRemSettings(RunSettings):
         help="share of the noise that is taken away",
         range=(0, 1),
         flags=("--strength",),
+    )
+    uncertainty: bool | None = option(
+        default=None,
+        help="also tell how far off each pixel may be, and where sources have their "
+        "centres; default: with --layers or --catalog",
+        advanced=True,
+        flags=("--uncertainty",),
     )
 
 
@@ -202,7 +213,7 @@ class Run:
     ) -> None:
         self.image, self.flags, self.scale = image, flags, scale
         self.model, self.settings = model, settings
-        self.said = Said(image.shape, model.card, kept)
+        self.said = said_by(model.card, image.shape, settings, kept)
         self.answers: dict[str, NDArray[np.float32]]
         self.steps = settings.steps or model.card.steps
         self.joint_objective = model.card.objective == "joint"
@@ -300,7 +311,7 @@ class Run:
         self, z: NDArray[np.float32], level: float
     ) -> dict[str, NDArray[np.float32]]:
         return self.model.appraise(
-            z, level, rho=self.scale.rho, sigma_e=self.sigma_e, heads=HEADS
+            z, level, rho=self.scale.rho, sigma_e=self.sigma_e, heads=self.said.heads
         )
 
     def finish(self, taken: Plane) -> Generator[Progress, None, Separation]:
@@ -381,6 +392,17 @@ def tiles_of(shape: tuple[int, int], card: ModelCard, settings: BGRemSettings) -
     margin = card.radius if settings.margin is None else settings.margin
     pooling = lcm(card.pooling, BIN)
     return grid(shape, tile=settings.tile, margin=margin, pooling=pooling)
+
+
+def said_by(
+    card: ModelCard,
+    shape: tuple[int, int],
+    settings: BGRemSettings,
+    kept: Scratch | None = None,
+) -> Said:
+    """Return the planes of what a model is asked beside the noise."""
+    least = settings.uncertainty is False
+    return Said(shape, card, kept, heads=("artefact",) if least else HEADS)
 
 
 def record(image: Image, settings: BGRemSettings) -> Steps:

@@ -1,6 +1,6 @@
 """What a network says beside the noise: how far it is off, artefacts, centres."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["HEADS", "Said"]
 
 HEADS = ("q68", "artefact", CENTRE)
-"""Answers of a network, beside the noise, that are kept."""
+"""Answers of a network, beside the noise, that can be kept."""
 
 
 class Said:
@@ -32,21 +32,30 @@ class Said:
         What is not in its calibration is not shown.
     kept : Scratch, optional
         Where the planes live.
+    heads : sequence of str, optional
+        Which of `HEADS` are wanted.
     """
 
     def __init__(
-        self, shape: tuple[int, int], card: "ModelCard", kept: Scratch | None = None
+        self,
+        shape: tuple[int, int],
+        card: "ModelCard",
+        kept: Scratch | None = None,
+        *,
+        heads: Sequence[str] = HEADS,
     ) -> None:
-        self.shape, self.card = shape, card
+        self.shape, self.card, self.heads = shape, card, tuple(heads)
         kept = kept or Scratch()
 
-        def plane(name: str, dtype: DTypeLike = np.float32) -> NDArray[Any] | None:
-            known = name in card.calibration
+        def plane(
+            head: str, name: str, dtype: DTypeLike = np.float32
+        ) -> NDArray[Any] | None:
+            known = head in heads and name in card.calibration
             return kept.allocate(name, shape, dtype) if known else None
 
-        self.width: NDArray[np.float32] | None = plane("uncertainty")
-        self.hits: NDArray[np.uint8] | None = plane("artefact", np.uint8)
-        self.centre: NDArray[np.float32] | None = plane(CENTRE)
+        self.width: NDArray[np.float32] | None = plane("q68", "uncertainty")
+        self.hits: NDArray[np.uint8] | None = plane("artefact", "artefact", np.uint8)
+        self.centre: NDArray[np.float32] | None = plane(CENTRE, CENTRE)
 
     def put(
         self,
