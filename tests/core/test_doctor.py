@@ -116,7 +116,7 @@ def test_one_damaged_file_is_one_problem_and_the_other_models_work(
 def test_a_network_that_answers_wrongly_fails_its_self_test(capsys, monkeypatch):
     monkeypatch.setattr(machine, "half_rate", lambda: 1.0)
     monkeypatch.setattr(
-        Model, "evaluate", lambda self, image, *rest: 0.5 * real(self, image, *rest)
+        Model, "evaluate", lambda self, *said, **how: 0.5 * real(self, *said, **how)
     )
     said = told(capsys, 1)
     assert len(said["problems"]) >= 2

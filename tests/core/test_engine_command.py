@@ -98,10 +98,10 @@ def lose_device():
     _models.clear()
     models.kept = models.choose_device, models.Model._forward
 
-    def lost(self, network, inputs):
+    def lost(self, *asked):
         if self.device != "cpu":
             raise RuntimeError("CUDA error: unspecified launch failure")
-        return models.kept[1](self, network, inputs)
+        return models.kept[1](self, *asked)
 
     models.choose_device = lambda _: "cpu:0"
     models.Model._forward = lost

@@ -132,7 +132,7 @@ class Filler:
         # NaN and infinities go through the extremes: without them there is no mask.
         largest = float(max(target.max(initial=0), -target.min(initial=0)))
         if np.isfinite(largest) and target.size:
-            finite = np.ones((1,) * target.ndim, bool)
+            finite = np.broadcast_to(np.True_, target.shape)
         else:
             finite = np.isfinite(target)
             largest = float(np.max(np.abs(target), initial=0, where=finite))
