@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, stats
 
+from bgrem_core import noise
 from bgrem_core.cells import (
     Grid,
     Reader,
@@ -99,3 +100,30 @@ def test_the_level_of_a_cell_is_its_median(step):
 def test_tall_cells_are_counted_whole(rows):
     counts = cell_counts(np.ones((rows, 5), bool), np.array([0, 2, 5]))
     assert counts.tolist() == [2 * rows, 3 * rows]
+
+
+@pytest.mark.parametrize("fwhm", [1.5, 4.0, 7.0, 14.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_row_of_cells_says_the_same_with_the_margin_that_is_just_enough(
+    fwhm, seed, monkeypatch
+):
+    """Rows that correlations are measured on have the widest margin, others less."""
+    rng = np.random.default_rng(seed)
+    data = rng.normal(0, 1, (320, 200)).astype(np.float32)
+    stars = rng.random(data.shape) < 1 / 300
+    data += ndimage.gaussian_filter(stars * 500.0, fwhm / 2.355).astype(np.float32)
+    flags = (rng.random(data.shape) < 0.01).astype(np.uint8)
+    reader = Reader(data=data, flags=flags)
+    grid = Grid(shape=data.shape, count=(10, 6))
+    looked = drain(first_look(reader, grid))
+
+    def measured(every):
+        monkeypatch.setattr(noise, "_SAMPLE", data.size / every)
+        return drain(noise.measure_noise(reader, grid, *looked, fwhm=fwhm))
+
+    wide, narrow = measured(1), measured(10)
+    assert wide.masked == narrow.masked > 0.01
+    np.testing.assert_array_equal(wide.level, narrow.level)
+    # One number for the frame, of the correlations, may differ.
+    ratio = wide.sigma / narrow.sigma
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-12)
