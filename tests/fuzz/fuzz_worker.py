@@ -24,11 +24,12 @@ from pathlib import Path
 
 import numpy as np
 from fuzz_files import FORMATS, damaged, intact
+from fuzz_memory import peak
 
 from bgrem_core import cli
 from bgrem_core.errors import BGRemError
 from bgrem_core.image import Stack
-from bgrem_core.io import decoder, list_hdus, open_image, wall
+from bgrem_core.io import children, decoder, list_hdus, open_image
 from bgrem_core.io.container import open_container
 from bgrem_core.io.fits import checksum_notice, scan_fits
 
@@ -189,11 +190,10 @@ def worked():
     return sum(times[:4])
 
 
-def peak():
+def fattest():
     """Return the most bytes that this process or a child ever held."""
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024
-    return unit * max(resource.getrusage(w).ru_maxrss for w in who)
+    return max(peak(), unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def say(values):
@@ -221,9 +221,9 @@ def report(number, seed, folder):
     faulthandler.cancel_dump_traceback_later()
     if worked() - start > SECONDS:
         said["wrong"] = f"{worked() - start:.1f} s of work"
-    fat = peak() > MEMORY
+    fat = fattest() > MEMORY
     if fat:
-        said["wrong"] = f"{peak() / 1e6:.0f} MB"
+        said["wrong"] = f"{fattest() / 1e6:.0f} MB"
     say(said)
     return not fat
 
@@ -234,7 +234,7 @@ def main():
     parser.add_argument("number", type=int)
     parser.add_argument("--seconds", type=float, default=0)
     words = parser.parse_args()
-    wall._spawn = Forked
+    children._spawn = Forked
     warnings.simplefilter("error")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -245,7 +245,7 @@ def main():
                 sys.exit(1)
             if time.monotonic() >= end:
                 break
-    say({"peak": peak()})
+    say({"peak": fattest()})
 
 
 if __name__ == "__main__":

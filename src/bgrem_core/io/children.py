@@ -115,18 +115,8 @@ def end_spare() -> None:
 
 
 def _start() -> Child:
-    path = os.pathsep.join(p for p in sys.path if p)
-    # Threads of a linear algebra that nobody uses take much address space.
-    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            _COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **one, "PYTHONPATH": path},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        process = _spawn()
     except (OSError, TypeError) as error:
         raise _unstartable() from error
     assert process.stdin is not None  # noqa: S101 - it was made with both
@@ -144,6 +134,20 @@ def _start() -> Child:
         end(child)
         raise _unstartable()
     return child
+
+
+def _spawn() -> "subprocess.Popen[bytes]":
+    path = os.pathsep.join(p for p in sys.path if p)
+    # Threads of a linear algebra that nobody uses take much address space.
+    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+    return subprocess.Popen(  # noqa: S603 - our own interpreter
+        _COMMAND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **one, "PYTHONPATH": path},
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
 
 
 def _unstartable() -> ReadError:

@@ -78,11 +78,11 @@ def lost(error):
         )
         forward, calls = Model._forward, []
 
-        def fail(self, network, inputs):
+        def fail(self, *asked):
             calls.append(self.device)
             if self.device != "cpu":
                 raise error
-            return forward(self, network, inputs)
+            return forward(self, *asked)
 
         monkeypatch.setattr(Model, "_forward", fail)
 
@@ -90,7 +90,7 @@ def lost(error):
 
 
 def out_of_memory(monkeypatch, folder):
-    def fail(self, network, inputs):
+    def fail(self, *asked):
         raise MemoryError
 
     monkeypatch.setattr(Model, "_forward", fail)
