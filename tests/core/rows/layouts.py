@@ -360,6 +360,9 @@ ROWS = (
         title="HIERARCH, CONTINUE, the same key twice, 8,000 cards",
         happens="every card is copied to the byte and in order; the parser of the WCS "
         "is given only the cards that it needs, when sky coordinates are asked for",
+        because="a window asks for the place under the cursor at every move, which no "
+        "other process could tell in time: orders and axes have limits before the "
+        "parser sees them, its cards are printable, and headers are fuzzed",
         cases=(
             Case(name="long", build=long_header, check=keeps_every_card),
         ),
