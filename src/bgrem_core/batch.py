@@ -156,6 +156,11 @@ def make_place(plans: Sequence[Plan], request: Request) -> None:
     """
     if request.output.output is not None:
         make_folder(Path(request.output.output))
+    sweep_places(plans)
+
+
+def sweep_places(plans: Sequence[Plan]) -> None:
+    """Remove what processes that have died left where results go."""
     targets = [path for plan in plans for path in (plan.target, plan.listing) if path]
     for folder in {path.parent for path in targets}:
         sweep(folder)

@@ -14,7 +14,7 @@ pytest.importorskip("distributed", reason="the extra 'distributed' is missing")
 
 from clusters import TILED, same, small_field
 
-from bgrem_core.engine.cluster import connect, each
+from bgrem_core.engine.cluster import Gone, connect, each
 from bgrem_core.engine.frame import spread
 from bgrem_core.methods.bgrem import BGRemSettings
 
@@ -173,6 +173,36 @@ def test_an_address_where_nobody_answers_is_named(monkeypatch):
         connect(scheduler="tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def fail_to_read(name):
+    raise FileNotFoundError(2, "No such file or directory", name)
+
+
+def be_late(name):
+    raise TimeoutError(name)
+
+
+@pytest.mark.parametrize("work", [fail_to_read, be_late])
+def test_what_a_task_raises_is_not_taken_for_a_scheduler_that_is_gone(client, work):
+    with pytest.raises(OSError, match="the disk") as told:
+        next(each(client, work, [("the disk",)]))
+    assert not isinstance(told.value, bgrem_core.BGRemError)
+
+
+def die_of(number):
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_call_that_kills_each_worker_is_told(client, monkeypatch):
+    monkeypatch.setattr(client.cluster.scheduler, "allowed_failures", 0)
+    with pytest.raises(Gone, match="workers die one after the other"):
+        next(each(client, die_of, [(1,)]))
+    instead = {"killed": lambda call: -call[0]}
+    assert list(each(client, die_of, [(1,)], **instead)) == [-1]
+    assert list(each(client, die_of, [(2,)], **instead)) == [2]
 
 
 def test_without_a_cluster_the_work_is_done_here():

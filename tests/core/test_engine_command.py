@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 from clusters import same, scheduler_and_worker, small_field
 
+from bgrem_core import cli
 from bgrem_core.cli import main
 
 pytest.importorskip("distributed", reason="the extra 'distributed' is missing")
@@ -79,6 +80,32 @@ def test_several_files_come_out_as_from_one_process(frames, shared, tmp_path, ca
         return {one["file"]: (one["status"], one.get("planes")) for one in told}
 
     assert facts(got.out.splitlines()) == facts(expected)
+
+
+def die_of_one(number, plan, *rest):
+    if plan.source.name == "f1.fits":
+        os.kill(os.getpid(), signal.SIGKILL)
+    cli._one(number, plan, *rest)
+
+
+def test_a_file_that_kills_its_workers_stops_no_other(
+    frames, two_workers, shared, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(two_workers.cluster.scheduler, "allowed_failures", 0)
+    out = tmp_path / "out"
+    words = ["-f", *frames, "--method", "mesh", "-o", str(out), "--workers", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "_one", die_of_one)
+        assert main(words) == 1
+    said = capsys.readouterr()
+    assert "f1.fits: workers died of this file" in said.err
+    assert "3 files: 2 done, 1 failed" in said.out
+    assert {path.name for path in out.glob("BGRem_*")} == {
+        "BGRem_f0.fits",
+        "BGRem_f2.fits",
+    }
+    assert main(words) == 0
+    assert not list(out.glob(".bgrem-*"))
 
 
 def test_the_tiles_of_one_file_come_out_as_from_one_process(frames, tmp_path, capsys):

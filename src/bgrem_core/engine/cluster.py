@@ -1,7 +1,11 @@
 """A cluster of workers: our own on this machine, or one that exists."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from logging import CRITICAL
+from multiprocessing import resource_tracker
 from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
@@ -29,6 +33,10 @@ class Gone(Exception):  # noqa: N818 - never leaves the engine
         return BGRemError(f"{what}; {kept}", hint=f"{advice}, {then}")
 
 
+class _Killed(Gone):
+    """Workers died of one call again and again; others may do well."""
+
+
 #: Workers of dask give memory back after every tensor, and the system clears it for
 #: the next one: half as much time again. Ours keep it, as any other process does.
 _KEEP = {
@@ -39,7 +47,6 @@ _KEEP = {
 #: does not have: a twentieth of the time of a worker.
 _QUIET = {
     "distributed.worker.profile.enabled": False,
-    "distributed.worker.memory.monitor-interval": "1s",
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.system-monitor.disk": False,
@@ -73,11 +80,11 @@ def connect(
         Workers cannot be started here, or do not answer.
     """
     distributed = need("distributed")
-    cluster = None
-    try:
+    with ExitStack() as stack:
+        own = None
         if scheduler is None:
-            cluster = _own(distributed, workers)
-        client = _client(distributed, cluster or scheduler)
+            own = stack.enter_context(_own(distributed, workers))
+        client = _client(distributed, own or scheduler)
         try:
             from bgrem_core.engine.plugin import OneThread
 
@@ -87,21 +94,41 @@ def connect(
         finally:
             with suppress(Exception):
                 client.close(timeout=ANSWER)
+
+
+@contextmanager
+def _own(distributed: Any, workers: int | None) -> Iterator[Any]:
+    """Start workers, and end them."""
+    # A thread starts them: what is stopped half-way through could not be ended.
+    pool = ThreadPoolExecutor(1)
+    making = pool.submit(_start, distributed, workers)
+    try:
+        with pool:
+            making.result()
+        yield making.result()
     finally:
-        if cluster is not None:
-            with suppress(Exception):
-                cluster.close(timeout=ANSWER)
+        with suppress(Exception):
+            making.result().close(timeout=ANSWER)
 
 
-def _own(distributed: Any, workers: int | None) -> Any:
+def _start(distributed: Any, workers: int | None) -> Any:
     import dask
 
+    if hasattr(signal, "pthread_sigmask"):
+        # A terminal sends Ctrl-C to all processes: we are told, and end the others.
+        # Who starts this tracker hears signals again, so that it comes first.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with dask.config.set(_KEEP | _QUIET):
             return distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
+                # Mapped files would count, and a worker be ended that needs little.
+                memory_limit=None,
+                # What matters is told by us.
+                silence_logs=CRITICAL,
                 host="127.0.0.1",
                 dashboard_address=None,
                 # Without a dashboard there is still a door for it.
@@ -173,7 +200,11 @@ def _client(distributed: Any, where: Any) -> Any:
 
 
 def each(
-    client: Any, work: Callable[..., Any], calls: Sequence[tuple[Any, ...]]
+    client: Any,
+    work: Callable[..., Any],
+    calls: Sequence[tuple[Any, ...]],
+    *,
+    killed: Callable[[tuple[Any, ...]], Any] | None = None,
 ) -> Iterator[Any]:
     """Do some calls on a cluster, and yield what they return as they are done.
 
@@ -185,6 +216,8 @@ def each(
         A function of a module that workers can import.
     calls : sequence of tuple
         Arguments of each call.
+    killed : callable, optional
+        Gives what is yielded for a call of which workers died.
 
     Yields
     ------
@@ -196,7 +229,7 @@ def each(
     Gone
         The scheduler is gone or silent, there are no workers, or they died of one call
         again and again.
-    BGRemError
+    Exception
         As `work` raises it.
     """
     if client is None:
@@ -208,12 +241,20 @@ def each(
     distributed = need("distributed")
     futures = client.map(work, *zip(*calls, strict=True), pure=False, retries=_RETRIES)
     done: Queue[Any] = Queue()
+    asked = {f.key: call for f, call in zip(futures, calls, strict=True)}
     for future in futures:
         future.add_done_callback(done.put)
     watch = _Watch(client)
     try:
         for _ in calls:
-            yield _result(distributed, watch.wait(done), watch)
+            future = watch.wait(done)
+            try:
+                result = _result(distributed, future, watch)
+            except _Killed:
+                if killed is None:
+                    raise
+                result = killed(asked[future.key])
+            yield result
     finally:
         if client.status == "running":
             with suppress(Exception):
@@ -281,14 +322,14 @@ def _result(distributed: Any, future: Any, watch: _Watch) -> Any:
             except distributed.TimeoutError:
                 # It is done, and yet on its way: ask whether anybody brings it.
                 if future.status == "error":
-                    raise  # the call's own
+                    raise
                 watch.look()
-    except BGRemError:
-        raise
     except distributed.KilledWorker as error:
-        raise Gone(
+        raise _Killed(
             "workers die one after the other",
             "use a smaller --tile or give workers more memory",
         ) from error
     except (CancelledError, distributed.CancelledError, OSError) as error:
+        if future.status == "error":
+            raise  # the call's own
         raise _lost() from error

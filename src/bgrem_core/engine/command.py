@@ -1,11 +1,11 @@
 """The command over a cluster: a file for each worker, or one file's tiles for all."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bgrem_core.batch import Outcome, Plan
+from bgrem_core.batch import Outcome, Plan, sweep_places
 from bgrem_core.engine.cluster import Gone, connect, each
 from bgrem_core.engine.frame import spread
 from bgrem_core.errors import BGRemError
@@ -50,13 +50,17 @@ def clean_files(
     """
     cluster, several = request.cluster, len(plans) > 1
     workers = cluster.workers and min(cluster.workers, max(len(plans), 1))
-    with connect(
-        scheduler=cluster.scheduler, workers=workers if several else cluster.workers
-    ) as client:
-        if several or request.method.name != "bgrem":
-            _over_files(plans, request, reporter, ledger, one, client)
-        else:
-            _over_tiles(plans[0], request, reporter, ledger, one, client)
+    try:
+        with connect(
+            scheduler=cluster.scheduler, workers=workers if several else cluster.workers
+        ) as client:
+            if several or request.method.name != "bgrem":
+                _over_files(plans, request, reporter, ledger, one, client)
+            else:
+                _over_tiles(plans[0], request, reporter, ledger, one, client)
+    finally:
+        # After Ctrl-C, workers were ended in the middle of a file.
+        sweep_places(plans)
 
 
 def _over_tiles(
@@ -87,7 +91,7 @@ def _over_files(
     calls = [(n, one, _absolute(plan), request, quiet) for n, plan in enumerate(plans)]
     done = 0
     try:
-        for number, text, known, wrong in each(client, remote, calls):
+        for number, text, known, wrong in _answers(client, calls):
             done += 1
             if wrong is None:
                 ledger.told(number, **known)
@@ -100,6 +104,25 @@ def _over_files(
             f"{done} of {len(plans)} files were done",
             "then run the same command again: finished files are left alone",
         ) from gone
+
+
+def _answers(client: Any, calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """Yield what `remote` returns; a file that ends workers ends no other file."""
+    # Dask blames all that waited on a worker which died: try those again, one by one.
+    blamed: list[tuple[Any, ...]] = []
+    for answer in each(client, remote, calls, killed=blamed.append):
+        if answer is not None:
+            yield answer
+    for call in blamed:
+        yield from each(client, remote, [call], killed=_killed)
+
+
+def _killed(call: tuple[Any, ...]) -> tuple[int, str, dict[str, Any], BGRemError]:
+    error = BGRemError(
+        "workers died of this file, one after the other",
+        hint="use a smaller --tile or give workers more memory",
+    )
+    return call[0], "", {}, error
 
 
 def _absolute(plan: Plan) -> Plan:
