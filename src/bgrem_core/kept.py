@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from bgrem_core.errors import WriteError
-from bgrem_core.planes import allocate
+from bgrem_core.planes import allocate, reserve
 from bgrem_core.tiles import Tile
 
-__all__ = ["JOURNAL", "Kept", "Scratch", "reserve"]
+__all__ = ["JOURNAL", "Kept", "Scratch"]
 
 #: Name of the journal within a folder of kept tiles.
 JOURNAL = "journal.jsonl"
@@ -100,7 +100,7 @@ class Kept(Scratch):
             with path.open("a+b") as file:
                 if os.fstat(file.fileno()).st_size != size:
                     file.truncate(0)
-                    reserve(file.fileno(), size)
+                    reserve(file, size)
             plane = np.memmap(path, dtype, mode="r+", shape=shape)
         except OSError as error:
             raise _unwritable(self._folder, error) from error
@@ -188,14 +188,6 @@ def _start(folder: Path, head: Mapping[str, Any]) -> None:
     fresh = folder / f"{JOURNAL}.tmp"
     fresh.write_text(f"{json.dumps(head)}\n", encoding="utf-8")
     fresh.replace(folder / JOURNAL)
-
-
-def reserve(handle: int, size: int) -> None:
-    """Take the room on disk now: a map without room would end the process later."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, size)
-    else:
-        os.truncate(handle, size)
 
 
 def _unwritable(folder: Path, error: OSError) -> WriteError:

@@ -6,18 +6,24 @@ Big arrays live in unlinked scratch files, so that a frame of any size costs dis
 page cache instead of memory, and nothing is left behind however the process ends.
 """
 
+import errno
 import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bgrem_core.errors import OutOfMemory
+
 #: Arrays above this many bytes go to a scratch file.
 IN_MEMORY = 16 * 2**20
+
+#: What a system or a disk says that cannot take room beforehand.
+_UNABLE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 #: Pixels in a band, at most.
 BAND = 2**21
@@ -108,12 +114,57 @@ def allocate(shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[A
     -------
     ndarray
         Zeros; a `numpy.memmap` above `IN_MEMORY` bytes.
+
+    Raises
+    ------
+    OutOfMemory
+        The scratch disk is full.
     """
     dtype = np.dtype(dtype)
-    if math.prod(shape) * dtype.itemsize <= IN_MEMORY:
+    size = math.prod(shape) * dtype.itemsize
+    if size <= IN_MEMORY:
         return np.zeros(shape, dtype)
-    with tempfile.TemporaryFile(dir=scratch_folder()) as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+    folder = scratch_folder()
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            reserve(file, size)
+            return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+    except OSError as error:
+        raise OutOfMemory(
+            f"there is no room for {size / 2**20:.0f} MiB of scratch space in {folder} "
+            f"({error.strerror or error})",
+            hint="set TMPDIR to a folder on a larger disk",
+        ) from error
+
+
+def reserve(file: IO[bytes], size: int) -> None:
+    """Fill a file with zeros up to a size; a map without room ends a process later.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for writing, at its end.
+    size : int
+        Of the whole file, bytes.
+
+    Raises
+    ------
+    OSError
+        The disk is full.
+    """
+    file.flush()
+    if hasattr(os, "posix_fallocate"):
+        try:
+            return os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in _UNABLE:
+                raise
+    zeros = bytes(2**20)
+    left = size - file.seek(0, os.SEEK_END)
+    while left > 0:
+        left -= file.write(zeros[:left])
+    file.flush()
+    return None
 
 
 def scratch_folder() -> Path:

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import shutil
 
 import numpy as np
 import pytest
 
+from bgrem_core import planes
 from bgrem_core.engine import files
 from bgrem_core.engine.files import Files
 from bgrem_core.errors import WriteError
@@ -82,24 +84,67 @@ def test_a_disk_without_room_is_told_and_nothing_is_left(
 ):
     calls = []
 
-    def reserve(handle, size):
+    def reserve(file, size):
         calls.append(size)
+        planes.reserve(file, size)
 
     with monkeypatch.context() as patch:
         patch.setattr(files, "reserve", reserve)
         drain(here(field, tmp_path))
     total = len(calls)
 
-    def full(handle, size):
+    def full(file, size):
         calls.append(size)
         if len(calls) == which % total + 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     calls.clear()
     monkeypatch.setattr(files, "reserve", full)
-    with pytest.raises(WriteError, match="no room for tiles"):
+    with pytest.raises(WriteError, match=r"tiles cannot be kept in .*No space left"):
         drain(here(field, tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@posix
+def test_the_room_of_an_array_is_taken_before_it_is_mapped(tmp_path, monkeypatch):
+    group = Files.create(tmp_path / "run", {})
+    for name in ("a", "b"):
+        array = group.create_array(name, shape=(700, 800), dtype=np.float32)
+        assert array.shape == (700, 800)
+        assert not array.any()
+        about = (tmp_path / "run" / f"{name}.npy").stat()
+        assert about.st_blocks * 512 >= about.st_size > array.nbytes
+        # Where the system, or the disk, does not know the call.
+        monkeypatch.setattr(os, "posix_fallocate", unable, raising=False)
+
+
+def unable(*_):
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_fails_in_a_worker_is_told_by_its_cause(
+    field, tmp_path, monkeypatch, error
+):
+    def fail(*_):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(Store, "put", fail)
+    with pytest.raises(WriteError, match=os.strerror(error)):
+        drain(here(field, tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_vanishes_meanwhile_is_told_and_not_made_again(field, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    run = here(field, folder)
+    while (step := next(run)).stage != "tiles" or step.done < 2:
+        pass
+    shutil.rmtree(folder)
+    with pytest.raises(WriteError, match=r"out .No such file or directory"):
+        drain(run)
+    assert not folder.exists()
 
 
 @posix

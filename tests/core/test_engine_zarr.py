@@ -1,6 +1,7 @@
 """zarr in, zarr out, tile by tile: the bits of the frame in memory, or nothing."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from clusters import TILED, same, small_field
 
 import bgrem_core
 from bgrem_core.errors import ImageError, ReadError, UsageError, WriteError
+from bgrem_core.io import hold
 from bgrem_core.settings import FindSettings
 
 zarr = pytest.importorskip("zarr", reason="the extra 'distributed' is missing")
@@ -208,6 +210,37 @@ def test_a_cluster_that_is_lost_in_the_search_keeps_the_tiles(
     bgrem_core.clean_zarr(source, target, **options)
     assert len(QTable.read(tmp_path / "list.ecsv")) > 5
     assert not list(tmp_path.glob(".bgrem-*"))
+
+
+def test_of_two_runs_on_one_target_the_second_says_so(source, tmp_path):
+    target = tmp_path / "out.zarr"
+    with (
+        hold(target),
+        pytest.raises(WriteError, match=r"out\.zarr is being written by process"),
+    ):
+        bgrem_core.clean_zarr(source, target, **GIVEN)
+    assert {path.name for path in tmp_path.iterdir()} == {"frame.zarr"}
+
+
+def test_a_damaged_chunk_is_told_with_the_name_of_the_input(source, tmp_path):
+    for chunk in (source / "c").glob("*/*"):
+        chunk.write_bytes(b"no chunk")
+    with pytest.raises(ReadError, match=r"frame\.zarr cannot be read"):
+        bgrem_core.clean_zarr(source, tmp_path / "out.zarr", **GIVEN)
+    assert {path.name for path in tmp_path.iterdir()} == {"frame.zarr"}
+
+
+@pytest.mark.parametrize("stage", ["tiles", "write"])
+def test_a_folder_that_vanishes_meanwhile_is_told(source, tmp_path, stage):
+    out = tmp_path / "out"
+    out.mkdir()
+    run = steps(source, out / "out.zarr")
+    while (step := next(run)).stage != stage or step.done < 2:
+        pass
+    shutil.rmtree(out)
+    with pytest.raises(WriteError, match="No such file or directory"):
+        drained(run)
+    assert not out.exists()
 
 
 def test_a_result_is_replaced_only_when_asked(source, tmp_path):

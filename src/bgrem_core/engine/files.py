@@ -6,7 +6,7 @@ copied. Over a network that does not hold, as pages are shared by tiles of two w
 """
 
 import json
-import os
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
-from bgrem_core.errors import WriteError
-from bgrem_core.kept import reserve
+from bgrem_core.planes import reserve
 
 _ATTRIBUTES = "attributes.json"
 
@@ -84,21 +83,19 @@ class Files:
 
         Raises
         ------
-        WriteError
+        OSError
             The disk is full.
         """
-        fresh = self._folder / f"{name}.tmp"
-        try:
-            npy.open_memmap(fresh, mode="w+", dtype=np.dtype(dtype), shape=shape)
-            with fresh.open("r+b") as file:
-                reserve(file.fileno(), os.fstat(file.fileno()).st_size)
-            fresh.replace(self._path(name))
-        except OSError as error:
-            raise WriteError(
-                f"there is no room for tiles in {self._folder.parent} "
-                f"({error.strerror or error})",
-                hint="make room, or name a folder on another disk with -o",
-            ) from error
+        fresh, dtype = self._folder / f"{name}.tmp", np.dtype(dtype)
+        head = {
+            "descr": npy.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": shape,
+        }
+        with fresh.open("wb") as file:
+            npy.write_array_header_1_0(file, head)
+            reserve(file, file.tell() + math.prod(shape) * dtype.itemsize)
+        fresh.replace(self._path(name))
         return self[name]
 
     def _path(self, name: str) -> Path:

@@ -11,7 +11,7 @@ from bgrem_core.engine.answers import TAKEN
 from bgrem_core.engine.cluster import Gone, each, near
 from bgrem_core.engine.models import told_of
 from bgrem_core.engine.prepared import Prepared
-from bgrem_core.engine.store import DONE, FINISHED, Store, do_tile
+from bgrem_core.engine.store import DONE, FINISHED, Store, do_tile, keeping
 from bgrem_core.image import Image
 from bgrem_core.methods.base import Method
 from bgrem_core.methods.bgrem import BGRemSettings, Run
@@ -74,16 +74,18 @@ def iterate(
     staged: dict[str, Plane] = {"data": image.data, "flags": flags}
     # Files that are mapped cannot be removed on every system.
     here = near(client) and os.name == "posix"
-    store = Store.create(folder, prepared, staged=staged, near=here)
     names = (TAKEN, *run.said.planes())
-    try:
-        store.prepare(names)
-    except BaseException:
-        store.remove()
-        raise
+    with keeping(folder):
+        store = Store.create(folder, prepared, staged=staged, near=here)
+        try:
+            store.prepare(names)
+        except BaseException:
+            store.remove()
+            raise
     told = yield from done_elsewhere(store, do_tile, client)
     try:
-        planes = {name: store.whole(name) for name in names}
+        with keeping(folder):
+            planes = {name: store.whole(name) for name in names}
     finally:
         store.remove()
     taken = planes.pop(TAKEN)
@@ -131,10 +133,11 @@ def done_elsewhere(
     try:
         yield Progress(stage=stage, done=done, total=total)
         calls = [(str(store.folder), *index) for index in todo]
-        for notices in each(client, work, calls):
-            told |= dict.fromkeys(notices or ())
-            done += 1
-            yield Progress(stage=stage, done=done, total=total)
+        with keeping(store.folder.parent):
+            for notices in each(client, work, calls):
+                told |= dict.fromkeys(notices or ())
+                done += 1
+                yield Progress(stage=stage, done=done, total=total)
     except Gone as gone:
         done = total - len(store.todo(mark))
         raise gone.said(

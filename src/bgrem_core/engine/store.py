@@ -9,7 +9,11 @@ whole: the mark is written last.
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from errno import ENOENT
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +27,8 @@ from bgrem_core.engine.files import Files
 from bgrem_core.engine.models import model_of
 from bgrem_core.engine.prepared import Prepared
 from bgrem_core.engine.skies import Blocks
+from bgrem_core.engine.windows import Source
+from bgrem_core.errors import BGRemError, WriteError
 from bgrem_core.mesh import Mesh
 from bgrem_core.methods import get_method
 from bgrem_core.methods.bgrem import BGRemSettings
@@ -36,7 +42,23 @@ from bgrem_core.tiles import Grid, Tile
 _KEY = "bgrem"
 #: Arrays of marks: what a tile says is known; its chunks of the result are written.
 DONE, FINISHED = _MARKS = ("done", "finished")
+#: File that says that the folder is whole.
+_READY = "ready"
 _BYTES = frozenset({"flags", "hits", *_MARKS})
+
+
+@contextmanager
+def keeping(folder: Path) -> Iterator[None]:
+    """Tell of a disk that fails as of a folder in which tiles cannot be kept."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BGRemError):
+            raise
+        raise WriteError(
+            f"tiles cannot be kept in {folder} ({error.strerror or error})",
+            hint="make room, or name a folder on another disk with -o",
+        ) from error
 
 
 class Store:
@@ -95,8 +117,8 @@ class Store:
         name = _hash(facts, {**planes, **(staged or {})})[:24]
         path = folder / f".bgrem-{name}.tiles"
         far = Files.here(path) and not near
-        if far or not (path / "ready").exists():
-            shutil.rmtree(path, ignore_errors=True)
+        if far or not (path / _READY).exists():
+            _remove(path)
             attributes = {_KEY: json.dumps(facts)}
             try:
                 if near:
@@ -109,9 +131,9 @@ class Store:
                     store.keep(key, plane)
                 for mark in _MARKS:
                     store.array(mark, shape=prepared.grid.counts, chunks=(1, 1))
-                (path / "ready").touch()
+                (path / _READY).touch()
             except BaseException:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
                 raise
         return cls(path)
 
@@ -217,7 +239,9 @@ class Store:
         if "data" in self.group:
             return self.group["data"]
         store, path = self._facts["source"]
-        return need("zarr").open_array(store, path=path or None, mode="r")
+        return Source(
+            need("zarr").open_array(store, path=path or None, mode="r"), store
+        )
 
     def blocks(self, tile: Tile) -> Blocks:
         """Work on a tile, reading what it depends on and nothing else."""
@@ -228,13 +252,32 @@ class Store:
 
     def put(self, tile: Tile, blocks: Blocks) -> None:
         """Write what is known of a tile, and then its mark."""
+        self.check()
         for name, block in blocks.items():
             self.group[name][tile.keep] = block
         self.group["done"][tile.index] = 1
 
+    def check(self) -> None:
+        """Ask before writing: zarr would make a folder anew that was removed.
+
+        Raises
+        ------
+        FileNotFoundError
+            The run was broken off, or somebody removed the folder.
+        """
+        if not (self.folder / _READY).exists():
+            raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(self.folder))
+
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
+
+
+def _remove(folder: Path) -> None:
+    # First, so that no worker writes to it any more.
+    with suppress(OSError):
+        (folder / _READY).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @lru_cache(maxsize=4)
@@ -259,6 +302,7 @@ def do_tile(folder: str, row: int, column: int) -> tuple[str, ...]:
         Notices of the worker's model, such as a device that failed there.
     """
     store = opened(folder)
+    store.check()
     tile = store.prepared.grid.tile(row, column)
     blocks = store.blocks(tile)
     if "data" in store.group:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bgrem_core.errors import ReadError
 from bgrem_core.planes import Block, Plane
 
 
@@ -64,6 +65,38 @@ class Mosaic:
                 across, beside = _overlap(x, i * wide, block.shape[1])
                 out[there, across] = block[here, beside]
         return out
+
+
+class Source:
+    """A zarr array of somebody else, and clear words where it cannot be read.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Of two axes.
+    name : str
+        What the user knows it by.
+    """
+
+    def __init__(self, array: Any, name: str) -> None:
+        self.shape, self.dtype = array.shape, array.dtype
+        self._array, self._name = array, name
+
+    def __getitem__(self, key: Block) -> NDArray[Any]:
+        """Return the block at two slices.
+
+        Raises
+        ------
+        ReadError
+            A chunk is damaged, or cannot be read here.
+        """
+        try:
+            return np.asarray(self._array[key])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ReadError(
+                f"{self._name} cannot be read ({type(error).__name__}: {error})",
+                hint="is it whole, and do all workers see it under this path?",
+            ) from error
 
 
 class Banded:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -19,9 +19,10 @@ from bgrem_core.engine.left import leave, left
 from bgrem_core.engine.listed import list_sources
 from bgrem_core.engine.prepared import Prepared, prepare
 from bgrem_core.engine.skies import finished, names_of, provenance_of, sky_of
-from bgrem_core.engine.store import FINISHED, Store, do_tile, opened
-from bgrem_core.engine.windows import Banded
+from bgrem_core.engine.store import FINISHED, Store, do_tile, keeping, opened
+from bgrem_core.engine.windows import Banded, Source
 from bgrem_core.errors import ReadError, UsageError, WriteError
+from bgrem_core.io import hold
 from bgrem_core.io.target import check_target
 from bgrem_core.progress import Progress, drain
 from bgrem_core.settings import FindSettings
@@ -81,23 +82,29 @@ def clean_zarr(
     ReadError, ImageError
         There is no such array, or it is no image.
     WriteError
-        The target exists, or its folder does not.
+        The target exists, another process writes it, its folder does not exist, or the
+        disk is full.
     BGRemError
         The cluster is gone; what is done is kept.
     """
-    return drain(
-        _steps(
-            source,
-            Path(target).absolute(),
-            client=client,
-            method=method,
-            layers=layers,
-            catalog=None if catalog is None else Path(catalog).absolute(),
-            find=find or FindSettings(),
-            overwrite=overwrite,
-            settings=settings,
-        )
+    place = Path(target).absolute()
+    listing = None if catalog is None else Path(catalog).absolute()
+    steps = _steps(
+        source,
+        place,
+        client=client,
+        method=method,
+        layers=layers,
+        catalog=listing,
+        find=find or FindSettings(),
+        overwrite=overwrite,
+        settings=settings,
     )
+    with ExitStack() as held:
+        for path in filter(None, (place, listing)):
+            held.enter_context(hold(path))
+        held.enter_context(closing(steps))
+        return drain(steps)
 
 
 def _steps(
@@ -118,24 +125,28 @@ def _steps(
         find_writer(catalog)
         check_target(catalog, overwrite=overwrite)
     rows = _band(array)
-    prepared = prepare(Banded(array, rows, np.float32), method, settings)
+    plane = Banded(Source(array, place[0]), rows, np.float32)
+    prepared = prepare(plane, method, settings)
     names = _names(prepared, layers=layers)
-    store = Store.create(target.parent, prepared, source=place, wanted=names)
-    store.prepare(_said(prepared))
+    with keeping(target.parent):
+        store = Store.create(target.parent, prepared, source=place, wanted=names)
+        store.prepare(_said(prepared))
     told = yield from done_elsewhere(store, do_tile, client)
     try:
-        sky = _sky(store, rows)
-        out = need("zarr").open_group(store.folder / _OUT, mode="a", zarr_format=3)
-        for name in names:
-            store.array(name, group=out, compress=True)
-        made, table = provenance_of(prepared, sky), None
-        if catalog is not None:
-            yield Progress(stage="find", done=0, total=1)
-            table = list_sources(store, sky, find, client=client, rows=rows)
-            made = replace(made, threshold=float(table.meta.get("threshold", nan)))
-        out.attrs["provenance"] = made.as_dict()
-        said = [*prepared.scale.notices, *sky.notices, *prepared.notices, *told]
-        out.attrs["notices"] = list(dict.fromkeys(said))
+        with keeping(target.parent):
+            sky = _sky(store, rows)
+            out = need("zarr").open_group(store.folder / _OUT, mode="a", zarr_format=3)
+            for name in names:
+                store.array(name, group=out, compress=True)
+            made, table = provenance_of(prepared, sky), None
+            if catalog is not None:
+                yield Progress(stage="find", done=0, total=1)
+                table = list_sources(store, sky, find, client=client, rows=rows)
+                limit = float(table.meta.get("threshold", nan))
+                made = replace(made, threshold=limit)
+            out.attrs["provenance"] = made.as_dict()
+            said = [*prepared.scale.notices, *sky.notices, *prepared.notices, *told]
+            out.attrs["notices"] = list(dict.fromkeys(said))
     except Gone as gone:
         raise gone.said(
             "all tiles are done and kept",
@@ -164,7 +175,9 @@ def do_last(folder: str, row: int, column: int) -> None:
     row, column : int
         Of the tile.
     """
-    store, sky = opened(folder), left(folder, _SKY)
+    store = opened(folder)
+    store.check()
+    sky = left(folder, _SKY)
     prepared = store.prepared
     at = prepared.grid.tile(row, column).keep
     said = {name: store.group[name][at] for name in _said(prepared)}
@@ -173,6 +186,7 @@ def do_last(folder: str, row: int, column: int) -> None:
     blocks |= {"flags": said["flags"], "rms": prepared.scale.sigma[at]}
     if "centre" in said:
         blocks["centre"] = said["centre"]
+    store.check()
     out = need("zarr").open_group(store.folder / _OUT, mode="r+")
     for name in out:
         out[name][at] = blocks[name]
