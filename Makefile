@@ -40,15 +40,17 @@ voila: .venv/installed-app
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-# No folder can be made in a file, not even by root: what wants a home has none. napari
-# and IPython complain where they can keep nothing, so they are given a place.
-HOSTILE := .make/a b é
+# No folder can be made in a file, not even by root: what wants a home has none. napari,
+# IPython and matplotlib fail, or say so, where they can keep nothing: they have a place.
+HOSTILE := .make/a b
 
 test-hostile: .venv/installed-test
 	mkdir -p "$(HOSTILE)"
-	env -u LANG -u LC_CTYPE -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u MPLCONFIGDIR \
+	env -u LANG -u LC_CTYPE -u XDG_CONFIG_HOME -u XDG_DATA_HOME \
 	    HOME="$(CURDIR)/LICENSE" XDG_CACHE_HOME="$(CURDIR)/.make/cache" \
 	    IPYTHONDIR="$(CURDIR)/.make/ipython" \
+	    MPLCONFIGDIR="$(CURDIR)/.make/matplotlib" \
+	    NAPARI_CONFIG="$(CURDIR)/.make/napari/settings.yaml" \
 	    LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 \
 	    $(BIN)/python -m pytest --basetemp="$(HOSTILE)/tests" $(PYTEST_FLAGS)
 

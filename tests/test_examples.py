@@ -1,6 +1,7 @@
 """The examples run, as a user would run them."""
 
 import importlib.util
+import locale
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[1]
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*.py"))
 NOTEBOOKS = sorted((CHECKOUT / "examples").glob("*.ipynb"))
+UTF_8 = locale.getencoding().lower() in ("utf-8", "utf8")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -51,6 +53,9 @@ def test_there_are_notebooks():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_may_be_stored(path, script):
     notebook = read(path)
+    if "photutils" in path.read_text("utf-8") and not UTF_8:
+        # A package that it imports reads a text of its own in the locale's encoding.
+        pytest.skip("photutils needs a locale of UTF-8")
     # An error in a cell is raised here.
     script.run(notebook)
     script.strip(notebook)

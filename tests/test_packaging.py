@@ -117,7 +117,7 @@ import numpy as np
 model = bgrem_core.load_model("optical", device="cpu")
 weights = files("bgrem_core") / "weights" / "optical.safetensors"
 assert model.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
-assert model.sha256 in (weights.parent / "optical.md").read_text()
+assert model.sha256 in (weights.parent / "optical.md").read_text("utf-8")
 stored = np.load("reference.npz")
 level, rho, sigma_e = map(float, stored["arguments"][0])
 out = model.denoise(stored["z"], level, rho=rho, sigma_e=sigma_e)

@@ -1,5 +1,7 @@
 """Flux and test statistic of a source in photons, against those of gammapy."""
 
+import locale
+
 import numpy as np
 import pytest
 from gamma_maps import PSF, expected, held_out, photons
@@ -8,6 +10,9 @@ from bgrem_core.gamma.search import REACH, find_points, fit_points
 from bgrem_core.simulate.gamma_psf import profile
 
 pytest.importorskip("gammapy", exc_type=ImportError)
+if locale.getencoding().lower() not in ("utf-8", "utf8"):
+    # One of its packages reads a text of its own in the encoding of the locale.
+    pytest.skip("gammapy needs a locale of UTF-8", allow_module_level=True)
 SIDE = 36
 EXPOSURE = 1e11
 

@@ -255,7 +255,9 @@ def checksum_notice(container: Container, record: HDURecord) -> str:
         return ""
     header, data = Sum(), Sum()
     header.update(container.read(record.start, record.data - record.start))
-    for offset, count in _pieces(record.data, record.size):
+    # Padding that the file lacks is zero; what it has counts.
+    end = min(record.end, container.size)
+    for offset, count in _pieces(record.data, end - record.data):
         data.update(container.read(offset, count))
     text = str(stated).strip()
     if text and not (text.isdecimal() and int(text) == data.value):
@@ -270,7 +272,6 @@ def checksum_notice(container: Container, record: HDURecord) -> str:
 
 
 def _pieces(offset: int, size: int) -> Iterator[tuple[int, int]]:
-    # Padding that the file lacks is zero; of what it has only zeros are legal.
     step = padded(8 * 2**20)
     for at in range(0, size, step):
         yield offset + at, min(step, size - at)

@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 _LEVELS = ("SATURATE", "SATLEVEL")
 # A header's level that would mask more than this is in another unit.
 _MOST_SATURATED = 0.3
+_LARGEST = float(np.finfo(np.float32).max)
 _WORDS = {
     MaskBit.NON_FINITE: "not finite",
     MaskBit.DQ: "flagged in the data-quality mask",
@@ -96,13 +97,15 @@ def parse_bits(text: str | None) -> np.int64:
 def saturation_level(
     chosen: float | None, values: Mapping[str, object]
 ) -> tuple[float | None, str]:
-    """Return the level at which pixels are saturated, and where it comes from."""
-    if chosen is not None:
-        return chosen, "--saturation"
-    for key in _LEVELS:
-        value = number(values, key)
-        if value is not None and value > 0:
-            return value, key
+    """Return the level at which pixels are saturated, and where it comes from.
+
+    One that no pixel of 32 bits can reach is none.
+    """
+    found = [(chosen, "--saturation")] if chosen is not None else []
+    found += [(number(values, key), key) for key in _LEVELS]
+    for value, source in found:
+        if value is not None and (value > 0 or source == "--saturation"):
+            return (value, source) if value <= _LARGEST else (None, "")
     return None, ""
 
 

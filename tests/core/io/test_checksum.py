@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from bgrem_core.io import open_image
 from bgrem_core.io.checksum import Sum, encode
 
 
@@ -29,3 +30,19 @@ def test_encoding_is_that_of_the_standard(value):
 def test_encoding_uses_letters_and_digits_only():
     rng = np.random.default_rng(2)
     assert all(encode(int(v)).isalnum() for v in rng.integers(0, 2**32, 500))
+
+
+def test_what_stands_in_the_padding_is_part_of_the_sum(tmp_path):
+    data = np.random.default_rng(1).normal(100, 5, (40, 48)).astype(np.float32)
+    path = tmp_path / "in.fits"
+    fits.PrimaryHDU(data).writeto(path, checksum=True)
+    assert not open_image(path).notices
+    raw = bytearray(path.read_bytes())
+    raw[-7] = 1
+    path.write_bytes(raw)
+    with fits.open(path) as hdus:
+        assert not hdus[0].verify_datasum()
+    assert any("DATASUM of HDU 0 is wrong" in n for n in open_image(path).notices)
+    # Padding that is missing counts as zeros.
+    path.write_bytes(raw[: 2880 + data.nbytes])
+    assert not any("SUM" in n for n in open_image(path).notices)

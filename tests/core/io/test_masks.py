@@ -49,6 +49,15 @@ class TestSaturation:
         image = open_image(save(hdu))
         assert image.flags[3, 4] == MaskBit.SATURATED
 
+    @pytest.mark.parametrize("level", [3.4028235678e38, 1e300])
+    def test_a_level_that_no_pixel_can_reach_is_none(self, noise, save, level):
+        noise[3, 4] = np.finfo(np.float32).max / 16
+        hdu = fits.PrimaryHDU(noise)
+        hdu.header["SATURATE"] = level
+        for image in (open_image(save(hdu)), open_image(save(hdu), saturation=level)):
+            assert image.saturation is None
+            assert not image.flags.any()
+
     def test_stated_level_wins(self, noise, save):
         noise[3, 4] = 60000
         hdu = fits.PrimaryHDU(noise)
