@@ -101,11 +101,12 @@ def saturation_level(
 
     One that no pixel of 32 bits can reach is none.
     """
-    found = [(chosen, "--saturation")] if chosen is not None else []
-    found += [(number(values, key), key) for key in _LEVELS]
-    for value, source in found:
-        if value is not None and (value > 0 or source == "--saturation"):
-            return (value, source) if value <= _LARGEST else (None, "")
+    if chosen is not None:
+        return (chosen, "--saturation") if chosen <= _LARGEST else (None, "")
+    for key in _LEVELS:
+        value = number(values, key)
+        if value is not None and 0 < value <= _LARGEST:
+            return value, key
     return None, ""
 
 
