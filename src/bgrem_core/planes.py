@@ -153,18 +153,16 @@ def reserve(file: IO[bytes], size: int) -> None:
         The disk is full.
     """
     file.flush()
-    if hasattr(os, "posix_fallocate"):
-        try:
-            return os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            if error.errno not in _UNABLE:
-                raise
-    zeros = bytes(2**20)
-    left = size - file.seek(0, os.SEEK_END)
-    while left > 0:
-        left -= file.write(zeros[:left])
-    file.flush()
-    return None
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _UNABLE:
+            raise
+        zeros = bytes(2**20)
+        left = size - file.seek(0, os.SEEK_END)
+        while left > 0:
+            left -= file.write(zeros[:left])
+        file.flush()
 
 
 def scratch_folder() -> Path:

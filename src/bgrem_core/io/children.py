@@ -43,6 +43,7 @@ class _Spare:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._inherited: Child | None = None
 
     def swap(self, child: Child | None) -> Child | None:
         with self._lock:
@@ -52,13 +53,12 @@ class _Spare:
     def forget(self) -> None:
         """Leave the process to the one that started it, after a fork."""
         self._lock = threading.Lock()
-        child = self._child
-        if child is not None:
-            # Held open here, it would not end with its own parent. What stays in its
-            # place is not waited for: it is no child of this process.
-            child.given.close()
-            child.taken.close()
-            self._others, self._child = child, None
+        # Not let go, or it would be waited for: it is no child of this process.
+        self._inherited, self._child = self._child, None
+        if self._inherited is not None:
+            # Held open here, it would not end with its own parent.
+            self._inherited.given.close()
+            self._inherited.taken.close()
 
 
 _spare = _Spare()
@@ -124,11 +124,10 @@ def _start() -> Child:
     child = Child(process, process.stdin, process.stdout)
     try:
         kind, _ = pipes.receive(child.taken, most=0)
-    except (OSError, EOFError) as error:
+    except BaseException as error:
         end(child)
-        raise _unstartable() from error
-    except BaseException:
-        end(child)
+        if isinstance(error, (OSError, EOFError)):
+            raise _unstartable() from error
         raise
     if kind != pipes.READY:
         end(child)
