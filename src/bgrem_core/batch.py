@@ -302,12 +302,11 @@ def _clean(
 
 def _least(request: Request) -> "RunSettings":
     """Return settings of a run that computes nothing that nobody will see."""
-    out, settings = request.output, request.run
+    out, least = request.output, request.method.least
     # What is resumed may be asked for more.
-    seen = out.layers or out.catalog is not None or out.resume
-    if seen or getattr(settings, "uncertainty", False) is not None:
-        return settings
-    return replace(settings, uncertainty=False)  # type: ignore[call-arg]
+    if least is None or out.layers or out.catalog is not None or out.resume:
+        return request.run
+    return least(request.run)
 
 
 def _open(source: Path, request: Request) -> list[Opened]:

@@ -29,7 +29,7 @@ Measure = Callable[[Separation, "NDArray[np.float64]", "NDArray[np.float64]"], "
 Lines = Callable[[Separation, FindSettings], tuple[str, ...]]
 Opening = Callable[[Path, OpenSettings], OpenSettings]
 Known = Callable[[Separation, float, float], "Listed | None"]
-Quick = Callable[[Any], RunSettings]
+Other = Callable[[Any], RunSettings]
 Centre = Callable[[Separation, float, float], tuple[float, float]]
 
 
@@ -93,6 +93,9 @@ class Method:
     quick : callable or None
         ``quick(settings)`` gives the settings of a preview, where those of a run would
         take too long.
+    least : callable or None
+        ``least(settings)`` gives the settings of a run of which nobody will see more
+        than the image, where the usual ones compute more.
     resume : callable or None
         ``resume(image, settings, folder)`` does what `iterate` does, to the bit, and
         keeps finished tiles in a folder: a later call does not do those again.
@@ -115,7 +118,8 @@ class Method:
     columns: tuple[tuple[str, str, int], ...] = ()
     opening: Opening | None = None
     centre: Centre | None = None
-    quick: Quick | None = None
+    quick: Other | None = None
+    least: Other | None = None
     listed: Known | None = None
     slider: Slider = STRENGTH
     takes_light: bool = False

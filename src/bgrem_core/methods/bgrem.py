@@ -394,6 +394,13 @@ def tiles_of(shape: tuple[int, int], card: ModelCard, settings: BGRemSettings) -
     return grid(shape, tile=settings.tile, margin=margin, pooling=pooling)
 
 
+def least(settings: BGRemSettings) -> BGRemSettings:
+    """Ask for no more than the image; see `Method.least`."""
+    if settings.uncertainty is not None:
+        return settings
+    return dataclasses.replace(settings, uncertainty=False)
+
+
 def said_by(
     card: ModelCard,
     shape: tuple[int, int],
@@ -401,8 +408,8 @@ def said_by(
     kept: Scratch | None = None,
 ) -> Said:
     """Return the planes of what a model is asked beside the noise."""
-    least = settings.uncertainty is False
-    return Said(shape, card, kept, heads=("artefact",) if least else HEADS)
+    heads = ("artefact",) if settings.uncertainty is False else HEADS
+    return Said(shape, card, kept, heads=heads)
 
 
 def record(image: Image, settings: BGRemSettings) -> Steps:
@@ -465,6 +472,7 @@ BGREM = Method(
     find_segments=find_segments,
     inspect_rows=no_rows,
     record=record,
+    least=least,
     resume=resume,
     parts=("sky", "noise"),
 )
